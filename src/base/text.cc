@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "base/text.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace knuckle {
+
+namespace {
+
+constexpr char kHexDigits[] = "0123456789abcdef";
+
+int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char lower = ascii_lower(c);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+void write_digits(char* to, uint64_t value, size_t digits) {
+    for (size_t i = digits; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
+}
+
+}  // namespace
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
+}
+
+std::string to_lower(std::string_view text) {
+    std::string lower(text);
+    std::transform(lower.begin(), lower.end(), lower.begin(), ascii_lower);
+    return lower;
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+std::optional<uint64_t> parse_decimal(std::string_view text) {
+    uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+std::string_view format_decimal(uint64_t value, DecimalText& storage) {
+    const auto [end, error] = std::to_chars(storage.data(), storage.data() + storage.size(), value);
+    return {storage.data(), static_cast<size_t>(end - storage.data())};
+}
+
+void encode_hex(ByteView bytes, char* to) {
+    for (const uint8_t byte : bytes) {
+        *to++ = kHexDigits[byte >> 4];
+        *to++ = kHexDigits[byte & 15];
+    }
+}
+
+std::string to_hex(ByteView bytes) {
+    std::string text(bytes.size() * 2, '\0');
+    encode_hex(bytes, text.data());
+    return text;
+}
+
+bool decode_hex(std::string_view text, MutableBytes to) {
+    if (text.size() != to.size() * 2) return false;
+    for (size_t i = 0; i < to.size(); ++i) {
+        const int high = hex_value(text[i * 2]);
+        const int low = hex_value(text[i * 2 + 1]);
+        if (high < 0 || low < 0) return false;
+        to[i] = static_cast<uint8_t>(high << 4 | low);
+    }
+    return true;
+}
+
+bool is_lower_hex(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+// Civil date from days since the epoch, after Howard Hinnant's "chrono-compatible low-level date
+// algorithms": years begin in March, so the leap day comes last.
+std::string format_date(UnixTime time) {
+    const int64_t unix_seconds = std::max<int64_t>(to_unix_seconds(time), 0);
+    const uint64_t second_of_day = static_cast<uint64_t>(unix_seconds) % 86'400;
+    const uint64_t days = static_cast<uint64_t>(unix_seconds) / 86'400 + 719'468;
+    const uint64_t era = days / 146'097;
+    const uint64_t day_of_era = days % 146'097;
+    const uint64_t year_of_era =
+        (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+    const uint64_t days_before = 365 * year_of_era + year_of_era / 4 - year_of_era / 100;
+    const uint64_t day_of_year = day_of_era - days_before;
+    const uint64_t shifted_month = (5 * day_of_year + 2) / 153;
+    const uint64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+
+    std::string text = "0000-00-00T00:00:00.000000Z";
+    write_digits(text.data(), era * 400 + year_of_era + (month <= 2 ? 1 : 0), 4);
+    write_digits(text.data() + 5, month, 2);
+    write_digits(text.data() + 8, day_of_year - (153 * shifted_month + 2) / 5 + 1, 2);
+    write_digits(text.data() + 11, second_of_day / 3'600, 2);
+    write_digits(text.data() + 14, second_of_day / 60 % 60, 2);
+    write_digits(text.data() + 17, second_of_day % 60, 2);
+    return text;
+}
+
+bool is_valid_utf8(std::string_view text) {
+    const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+    const auto* const end = p + text.size();
+    while (p < end) {
+        const unsigned char lead = *p++;
+        if (lead < 0x80) continue;
+        // RFC 3629 section 4: the range of the second byte leaves out overlong forms, surrogates
+        // and what is beyond U+10FFFF.
+        size_t more = 0;
+        unsigned char low = 0x80;
+        unsigned char high = 0xBF;
+        if (lead >= 0xC2 && lead <= 0xDF) {
+            more = 1;
+        } else if (lead >= 0xE0 && lead <= 0xEF) {
+            more = 2;
+            if (lead == 0xE0) low = 0xA0;
+            if (lead == 0xED) high = 0x9F;
+        } else if (lead >= 0xF0 && lead <= 0xF4) {
+            more = 3;
+            if (lead == 0xF0) low = 0x90;
+            if (lead == 0xF4) high = 0x8F;
+        } else {
+            return false;
+        }
+        for (; more > 0; --more, low = 0x80, high = 0xBF) {
+            if (p == end || *p < low || *p > high) return false;
+            ++p;
+        }
+    }
+    return true;
+}
+
+size_t count_code_points(std::string_view text) {
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
+}
+
+}  // namespace knuckle

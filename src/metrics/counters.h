@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What one worker counts. Each value has one writer, its worker, and may be read by any thread at
+// any time.
+//
+//     counters.count(KnockResult::delivered);      counters.jobs_in_flight.set(n);
+//
+// metrics/render.h sums the workers' counters for /metrics. Owner: the supervisor.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "metrics/counter.h"
+#include "metrics/histogram.h"
+
+namespace knuckle::metrics {
+
+// What the sender of a knock was told, and why.
+enum class KnockResult : uint8_t {
+    delivered,      // 202: the provider has it for every device
+    stored,         // 202: it is on disk, pending
+    no_device,      // 202: nothing to push to, or nothing to push for this urgency
+    undeliverable,  // 202: the provider refused it for good, or the device is dead
+    unknown_token,  // 404
+    overloaded,     // 503: one of our own limits
+    store_failed,   // 503: the store could not answer
+    abandoned,      // the sender hung up before the answer
+};
+inline constexpr size_t kKnockResultCount = static_cast<size_t>(KnockResult::abandoned) + 1;
+
+// One slot for each push::Outcome; this module knows only their number, render() is given their
+// names.
+inline constexpr size_t kOutcomesMax = 16;
+
+struct Counters {
+    std::array<Counter, kKnockResultCount> knocks;
+    std::array<Counter, kOutcomesMax> pushes;  // by push::Outcome
+    Histogram knock_seconds;  // from the request parsed to the provider's last answer
+
+    Counter connections_accepted;
+    Counter connections_open;     // gauge
+    Counter connections_refused;  // over the limit
+    Counter requests;             // complete HTTP requests, of any kind
+    Counter requests_malformed;
+    Counter tls_failures;  // inbound handshakes and records
+
+    Counter jobs_waiting;    // gauge: no stream yet
+    Counter jobs_in_flight;  // gauge: on a stream
+    Counter jobs_pending;    // gauge: on disk, to be sent again
+    Counter retries;
+
+    Counter upstreams_ready;  // gauge: connections that may carry pushes
+    Counter upstream_dials;
+    Counter upstream_failures;
+    Counter streams_max;  // gauge: what the provider allows on the newest upstream
+
+    void count(KnockResult result) { knocks[static_cast<size_t>(result)].add(); }
+};
+
+}  // namespace knuckle::metrics

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "store/committer.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/assert.h"
+#include "store/lmdb_env.h"
+#include "store/owned_tokens.h"
+#include "store/rows.h"
+#include "store/schema.h"
+#include "store/vault.h"
+
+namespace knuckle::store {
+
+namespace {
+
+// How a row was met. An LMDB error is none of these: it fails the batch.
+enum class Row : uint8_t { sound, absent, damaged };
+
+WriteStatus refusal(Row row) {
+    return row == Row::absent ? WriteStatus::not_found : WriteStatus::failed;
+}
+
+}  // namespace
+
+struct Committer::State {
+    State(const Env& env, crypto::SecureRandom& source)
+        : env_state(env.state()), random(source), vault(env.state().keys) {}
+
+    template <typename Record>
+    Result<Row> read(const RowKey& key, Record& record, size_t clear_size = 0);
+    Result<void> put_sealed(const RowKey& key, ByteView plain);
+    RowKey token_key(std::string_view app, std::string_view text, LookupHash& hash);
+    Result<void> put_token(const RowKey& key, ByteView plain, UnixTime expires);
+    Result<void> erase_tokens(std::span<const LookupHash> tokens);
+
+    // One function per kind of write.
+    Result<WriteStatus> apply(const CreateAccount& change);
+    Result<WriteStatus> apply(const SetPasswordHash& change);
+    Result<WriteStatus> apply(const DeleteAccount& change);
+    Result<WriteStatus> apply(const CreateDevice& change);
+    Result<WriteStatus> apply(const UpdateDevice& change);
+    Result<WriteStatus> apply(const DeleteDevice& change);
+    Result<WriteStatus> apply(const MarkDeviceDead& change);
+    Result<WriteStatus> apply(const CreateToken& change);
+    Result<WriteStatus> apply(const UpdateToken& change);
+    Result<WriteStatus> apply(const DeleteToken& change);
+    Result<WriteStatus> apply(const PutPending& change);
+    Result<WriteStatus> apply(const ClearPending& change);
+    Result<void> apply_all(std::span<const Write> writes, std::span<WriteStatus> statuses);
+
+    Env::State& env_state;
+    Rows rows;  // of the batch being applied
+    OwnedTokens owned{rows};
+    crypto::SecureRandom& random;
+    Vault vault;
+    PlainBytes read_plain;  // what the record read last points into
+    PlainBytes write_plain;
+    SealedBytes sealed;
+    std::array<uint8_t, kExpirySize + sizeof(SealedBytes)> token_value;
+};
+
+Result<void> Committer::State::put_sealed(const RowKey& key, ByteView plain) {
+    return rows.put(key, vault.seal(key.view(), plain, random, sealed));
+}
+
+template <typename Record>
+Result<Row> Committer::State::read(const RowKey& key, Record& record, size_t clear_size) {
+    const auto value = KNUCKLE_TRY(rows.get(key));
+    if (!value) return Row::absent;
+    if (value->size() < clear_size) return Row::damaged;
+    const auto plain = vault.open(key.view(), value->subspan(clear_size), read_plain);
+    return plain && decode(*plain, record) ? Row::sound : Row::damaged;
+}
+
+RowKey Committer::State::token_key(std::string_view app, std::string_view text, LookupHash& hash) {
+    hash = vault.hash(Table::tokens, app, text);
+    return hashed_key(Table::tokens, hash);
+}
+
+Result<void> Committer::State::put_token(const RowKey& key, ByteView plain, UnixTime expires) {
+    const auto expiry = encode_expiry(expires);
+    const ByteView secret = vault.seal(key.view(), plain, random, sealed);
+    copy_bytes(token_value.data(), expiry);
+    copy_bytes(token_value.data() + expiry.size(), secret);
+    return rows.put(key, ByteView(token_value).first(expiry.size() + secret.size()));
+}
+
+Result<void> Committer::State::erase_tokens(std::span<const LookupHash> tokens) {
+    for (const LookupHash& hash : tokens) KNUCKLE_TRY(rows.erase(hashed_key(Table::tokens, hash)));
+    return {};
+}
+
+Result<WriteStatus> Committer::State::apply(const CreateAccount& change) {
+    const Account& account = change.account;
+    const ByteView plain = encode(account, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    const RowKey by_id = account_key(account.id);
+    const RowKey by_name =
+        hashed_key(Table::usernames, vault.hash(Table::usernames, account.app, account.username));
+    const RowKey by_auth = hashed_key(
+        Table::auth_tokens, vault.hash(Table::auth_tokens, account.app, account.auth_token));
+    if (KNUCKLE_TRY(rows.has(by_name)) || KNUCKLE_TRY(rows.has(by_auth)) ||
+        KNUCKLE_TRY(rows.has(by_id))) {
+        return WriteStatus::exists;
+    }
+    KNUCKLE_TRY(put_sealed(by_id, plain));
+    KNUCKLE_TRY(put_sealed(by_name, account.id.view()));
+    KNUCKLE_TRY(put_sealed(by_auth, account.id.view()));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const SetPasswordHash& change) {
+    const RowKey key = account_key(change.account);
+    AccountRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row != Row::sound) return refusal(row);
+    Account account = to_account(change.account, record);
+    account.password_hash = change.password_hash;
+    const ByteView plain = encode(account, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    KNUCKLE_TRY(put_sealed(key, plain));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const DeleteAccount& change) {
+    const RowKey key = account_key(change.account);
+    AccountRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row != Row::sound) return refusal(row);
+    const std::string auth_token = record.auth_token.text();
+    KNUCKLE_TRY(rows.erase(
+        hashed_key(Table::usernames, vault.hash(Table::usernames, record.app, record.username))));
+    KNUCKLE_TRY(rows.erase(
+        hashed_key(Table::auth_tokens, vault.hash(Table::auth_tokens, record.app, auth_token))));
+    const auto tokens = KNUCKLE_TRY(owned.take(change.account));
+    KNUCKLE_TRY(erase_tokens(tokens));
+    KNUCKLE_TRY(rows.erase_all(devices_of(change.account)));
+    KNUCKLE_TRY(rows.erase_all(pending_of(change.account)));
+    KNUCKLE_TRY(rows.erase(key));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const CreateDevice& change) {
+    const Device& device = change.device;
+    const ByteView plain = encode(device, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    if (!KNUCKLE_TRY(rows.has(account_key(device.account)))) return WriteStatus::not_found;
+    const RowKey key = device_key({device.account, device.id});
+    if (KNUCKLE_TRY(rows.has(key))) return WriteStatus::exists;
+    const size_t count_max = std::min<size_t>(change.devices_max, kDevicesPerAccountMax);
+    const auto others = KNUCKLE_TRY(rows.list(devices_of(device.account), count_max));
+    if (others.size() == count_max) return WriteStatus::over_quota;
+    KNUCKLE_TRY(put_sealed(key, plain));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const UpdateDevice& change) {
+    const ByteView plain = encode(change.device, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    const RowKey key = device_key({change.device.account, change.device.id});
+    if (!KNUCKLE_TRY(rows.has(key))) return WriteStatus::not_found;
+    KNUCKLE_TRY(put_sealed(key, plain));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const DeleteDevice& change) {
+    const DeviceRef ref{change.account, change.device};
+    const RowKey key = device_key(ref);
+    if (!KNUCKLE_TRY(rows.has(key))) return WriteStatus::not_found;
+    const auto tokens = KNUCKLE_TRY(owned.take(ref));
+    KNUCKLE_TRY(erase_tokens(tokens));
+    KNUCKLE_TRY(rows.erase(pending_key(ref)));
+    KNUCKLE_TRY(rows.erase(key));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const MarkDeviceDead& change) {
+    const DeviceRef ref{change.account, change.device};
+    const RowKey key = device_key(ref);
+    DeviceRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row != Row::sound) return refusal(row);
+    if (record.registered > change.registered || record.is_dead) return WriteStatus::done;
+    record.is_dead = true;
+    KNUCKLE_TRY(put_sealed(key, encode(to_device(ref, record), write_plain)));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const CreateToken& change) {
+    const Token& token = change.token;
+    const ByteView plain = encode(token, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    const DeviceRef ref{token.account, token.device};
+    if (!KNUCKLE_TRY(rows.has(device_key(ref)))) return WriteStatus::not_found;
+    LookupHash hash;
+    const RowKey key = token_key(change.app, token.text, hash);
+    if (KNUCKLE_TRY(rows.has(key))) return WriteStatus::exists;
+    const size_t count_max = std::min<size_t>(change.tokens_max, kTokensPerAccountMax);
+    if (KNUCKLE_TRY(owned.count(token.account)) >= count_max) return WriteStatus::over_quota;
+    if (!KNUCKLE_TRY(owned.add(ref, hash))) return WriteStatus::over_quota;
+    KNUCKLE_TRY(put_token(key, plain, token.expires));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const UpdateToken& change) {
+    const Token& token = change.token;
+    const ByteView plain = encode(token, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    LookupHash hash;
+    const RowKey key = token_key(change.app, token.text, hash);
+    TokenRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record, kExpirySize));
+    if (row != Row::sound) return refusal(row);
+    if (record.account != token.account) return WriteStatus::not_found;
+    const DeviceRef ref{token.account, token.device};
+    if (!KNUCKLE_TRY(rows.has(device_key(ref)))) return WriteStatus::not_found;
+    if (record.device != token.device) {
+        if (!KNUCKLE_TRY(owned.add(ref, hash))) return WriteStatus::over_quota;
+        KNUCKLE_TRY(owned.remove({token.account, record.device}, hash));
+    }
+    KNUCKLE_TRY(put_token(key, plain, token.expires));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const DeleteToken& change) {
+    LookupHash hash;
+    const RowKey key = token_key(change.app, change.text, hash);
+    TokenRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record, kExpirySize));
+    if (row != Row::sound) return refusal(row);
+    if (record.account != change.account) return WriteStatus::not_found;
+    KNUCKLE_TRY(owned.remove({record.account, record.device}, hash));
+    KNUCKLE_TRY(rows.erase(key));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const PutPending& change) {
+    const Pending& pending = change.pending;
+    const ByteView plain = encode(pending, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    const DeviceRef ref{pending.account, pending.device};
+    if (!KNUCKLE_TRY(rows.has(device_key(ref)))) return WriteStatus::not_found;
+    const RowKey key = pending_key(ref);
+    PendingRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row == Row::sound && record.serial > pending.serial) return WriteStatus::done;
+    KNUCKLE_TRY(put_sealed(key, plain));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const ClearPending& change) {
+    const RowKey key = pending_key({change.account, change.device});
+    PendingRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    const bool is_newer = row == Row::sound && record.serial > change.serial;
+    if (!is_newer) KNUCKLE_TRY(rows.erase(key));
+    return WriteStatus::done;
+}
+
+Result<void> Committer::State::apply_all(std::span<const Write> writes,
+                                         std::span<WriteStatus> statuses) {
+    Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env_state.lmdb.get()));
+    rows = Rows(transaction.get(), env_state.tree);
+    for (size_t i = 0; i < writes.size(); ++i) {
+        statuses[i] = KNUCKLE_TRY(
+            std::visit([this](const auto& change) { return apply(change); }, writes[i].change));
+    }
+    return transaction.commit();
+}
+
+Committer::Committer(const Env& env, crypto::SecureRandom& random)
+    : state_(std::make_unique<State>(env, random)) {}
+Committer::~Committer() = default;
+
+Result<void> Committer::apply(std::span<const Write> writes, std::span<WriteStatus> statuses) {
+    KNUCKLE_ASSERT(writes.size() == statuses.size());
+    KNUCKLE_ASSERT(writes.size() <= kBatchWritesMax);
+    auto result = state_->apply_all(writes, statuses);
+    if (!result) std::ranges::fill(statuses, WriteStatus::failed);
+    return result;
+}
+
+Result<void> Committer::probe() {
+    const Env::State& env = state_->env_state;
+    Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env.lmdb.get()));
+    Rows rows(transaction.get(), env.tree);
+    KNUCKLE_TRY(rows.put(RowKey(Table::format), encode_format(kSchemaVersion)));
+    return transaction.commit();
+}
+
+}  // namespace knuckle::store

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "store/env.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <span>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "crypto/digest.h"
+#include "store/lmdb_env.h"
+#include "store/page_check.h"
+#include "store/schema.h"
+#include "store/vault.h"
+
+namespace knuckle::store {
+
+namespace {
+
+// One step of the schema: rewrites what `from` has into what `from` + 1 has, within `txn`.
+struct Upgrade {
+    uint32_t from;
+    Result<void> (*apply)(MDB_txn* txn, MDB_dbi tree, Vault& vault);
+};
+// Without a gap up to kSchemaVersion. Version 1 is the first there is.
+constexpr std::span<const Upgrade> kUpgrades;
+static_assert(kUpgrades.size() == kSchemaVersion - 1);
+
+std::string data_path(const std::string& directory) {
+    return directory + "/data.mdb";
+}
+
+Result<void> check_directory(const std::string& directory) {
+    struct stat status;
+    if (::stat(directory.c_str(), &status) != 0) {
+        if (errno == ENOENT) {
+            return fail(Errc::not_found, "the data directory does not exist; create it", ENOENT);
+        }
+        return fail(Errc::system, "cannot use the data directory", errno);
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        return fail(Errc::invalid, "the data directory is not a directory", ENOTDIR);
+    }
+    return {};
+}
+
+// Held as long as the process lives, however it ends. Not LMDB's own lock file, so that tools may
+// still read beside us.
+Result<File> take_lock(const std::string& directory) {
+    File lock(::open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock.is_open()) {
+        return fail(Errc::system, "cannot write to the data directory", errno);
+    }
+    if (::flock(lock.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return fail(Errc::system, "cannot lock the data directory", errno);
+        return fail(Errc::unavailable,
+                    "another process serves from the data directory; stop it or use another one");
+    }
+    return lock;
+}
+
+// A file's bytes, read from the disk in one go.
+class MappedFile {
+public:
+    [[nodiscard]] static Result<MappedFile> open(const std::string& path) {
+        const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!file.is_open() && errno == ENOENT) return MappedFile();
+        struct stat status;
+        if (!file.is_open() || ::fstat(file.descriptor(), &status) != 0) {
+            return fail(Errc::system, "cannot open data.mdb", errno);
+        }
+        const auto size = static_cast<size_t>(status.st_size);
+        if (size == 0) return MappedFile();
+        void* const start =
+            ::mmap(nullptr, size, PROT_READ, MAP_SHARED | MAP_POPULATE, file.descriptor(), 0);
+        if (start == MAP_FAILED) return fail(Errc::system, "cannot read data.mdb", errno);
+        return MappedFile({static_cast<const uint8_t*>(start), size});
+    }
+    MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+    MappedFile& operator=(MappedFile&&) = delete;
+    ~MappedFile() {
+        if (!bytes_.empty()) ::munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
+    }
+    [[nodiscard]] ByteView bytes() const { return bytes_; }
+
+private:
+    MappedFile() = default;
+    explicit MappedFile(ByteView bytes) : bytes_(bytes) {}
+
+    ByteView bytes_;
+};
+
+Result<void> check_file(const std::string& directory) {
+    const MappedFile file = KNUCKLE_TRY(MappedFile::open(data_path(directory)));
+    if (file.bytes().empty()) return {};  // LMDB will make it
+    return check_pages(file.bytes());
+}
+
+Error open_error(int code) {
+    if (code == EACCES || code == EROFS || code == ENOSPC) {
+        return fail(Errc::system, "cannot write to the data directory", code);
+    }
+    return storage_error(code);
+}
+
+Result<std::unique_ptr<MDB_env, CloseEnv>> open_lmdb(const EnvOptions& options) {
+    MDB_env* env = nullptr;
+    if (const int code = mdb_env_create(&env)) return storage_error(code);
+    std::unique_ptr<MDB_env, CloseEnv> owner(env);
+    // Read-ahead stays on (no MDB_NORDAHEAD): without it each first touch of a page that is not in
+    // memory stops the worker for a tenth of a millisecond.
+    constexpr unsigned kFlags = MDB_NOTLS | MDB_NOMETASYNC;
+    int code = mdb_env_set_mapsize(env, options.map_size);
+    if (code == 0) code = mdb_env_set_maxreaders(env, kReadersMax);
+    if (code == 0) code = mdb_env_open(env, options.directory.c_str(), kFlags, 0600);
+    if (code != 0) return open_error(code);
+    // Readers that died with their process would keep old pages from being used again.
+    int dead = 0;
+    if ((code = mdb_reader_check(env, &dead)) != 0) return storage_error(code);
+    return owner;
+}
+
+Result<void> put(MDB_txn* txn, MDB_dbi tree, ByteView row_key, ByteView row_value) {
+    MDB_val key = to_val(row_key);
+    MDB_val value = to_val(row_value);
+    if (const int code = mdb_put(txn, tree, &key, &value, 0)) return storage_error(code);
+    return {};
+}
+
+Result<void> put_version(MDB_txn* txn, MDB_dbi tree) {
+    return put(txn, tree, RowKey(Table::format).view(), encode_format(kSchemaVersion));
+}
+
+// A new database: the rows that say what it is.
+Result<void> found(MDB_txn* txn, MDB_dbi tree, Vault& vault) {
+    crypto::SecureRandom::Seed seed;
+    KNUCKLE_TRY(crypto::os_random(seed));
+    crypto::SecureRandom random(seed);
+    crypto::wipe(seed);
+    KNUCKLE_TRY(put_version(txn, tree));
+    const RowKey key(Table::check);
+    const LookupHash hash = vault.hash(Table::check, "", "check");
+    SealedBytes sealed;
+    return put(txn, tree, key.view(), vault.seal(key.view(), hash, random, sealed));
+}
+
+// The version of the schema; 0 if there is no row at all yet.
+Result<uint32_t> read_version(MDB_txn* txn, MDB_dbi tree) {
+    MDB_stat size;
+    if (const int code = mdb_stat(txn, tree, &size)) return storage_error(code);
+    if (size.ms_entries == 0) return uint32_t{0};
+    constexpr Error kForeign = fail(Errc::invalid, "data.mdb is not a database of Knuckle");
+    const RowKey format(Table::format);
+    MDB_val key = to_val(format.view());
+    MDB_val value;
+    const int code = mdb_get(txn, tree, &key, &value);
+    if (code == MDB_NOTFOUND) return kForeign;
+    if (code != 0) return storage_error(code);
+    const auto version = decode_format(to_view(value));
+    if (!version || *version == 0) return kForeign;
+    return *version;
+}
+
+Result<void> check_keys(MDB_txn* txn, MDB_dbi tree, Vault& vault) {
+    const RowKey check(Table::check);
+    MDB_val key = to_val(check.view());
+    MDB_val value;
+    const int code = mdb_get(txn, tree, &key, &value);
+    if (code != 0 && code != MDB_NOTFOUND) return storage_error(code);
+    if (code == 0) {
+        PlainBytes plain;
+        const auto opened = vault.open(check.view(), to_view(value), plain);
+        const LookupHash expected = vault.hash(Table::check, "", "check");
+        if (opened && std::ranges::equal(*opened, expected)) return {};
+    }
+    return fail(Errc::invalid,
+                "the key file does not belong to this database; use the one it was made with");
+}
+
+// Brings the schema to kSchemaVersion, all steps in one transaction.
+Result<void> upgrade(MDB_txn* txn, MDB_dbi tree, Vault& vault, uint32_t version) {
+    for (const Upgrade& step : kUpgrades) {
+        if (step.from != version) continue;
+        KNUCKLE_TRY(step.apply(txn, tree, vault));
+        ++version;
+    }
+    KNUCKLE_ASSERT(version == kSchemaVersion);
+    return put_version(txn, tree);
+}
+
+Result<void> open_schema(Env::State& state, const std::string& directory) {
+    Transaction txn = KNUCKLE_TRY(Transaction::begin_write(state.lmdb.get()));
+    if (const int code = mdb_dbi_open(txn.get(), nullptr, 0, &state.tree))
+        return storage_error(code);
+    Vault vault(state.keys);
+    const uint32_t version = KNUCKLE_TRY(read_version(txn.get(), state.tree));
+    if (version > kSchemaVersion) {
+        return fail(
+            Errc::invalid,
+            "the database was written by a newer Knuckle; install that version or a later one",
+            static_cast<int32_t>(version));
+    }
+    if (version == 0) {
+        KNUCKLE_TRY(found(txn.get(), state.tree, vault));
+        KNUCKLE_TRY(txn.commit());
+        return sync_directory(directory);
+    }
+    KNUCKLE_TRY(check_keys(txn.get(), state.tree, vault));
+    if (version < kSchemaVersion) KNUCKLE_TRY(upgrade(txn.get(), state.tree, vault, version));
+    return txn.commit();
+}
+
+}  // namespace
+
+Env::Env(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Env::Env(Env&&) noexcept = default;
+Env& Env::operator=(Env&&) noexcept = default;
+Env::~Env() = default;
+
+Result<Env> Env::open(const EnvOptions& options) {
+    auto state = std::make_unique<State>();
+    state->keys = options.keys;
+    KNUCKLE_TRY(check_directory(options.directory));
+    state->lock = KNUCKLE_TRY(take_lock(options.directory));
+    KNUCKLE_TRY(check_file(options.directory));
+    state->lmdb = KNUCKLE_TRY(open_lmdb(options));
+    KNUCKLE_TRY(open_schema(*state, options.directory));
+    return Env(std::move(state));
+}
+
+bool Env::exists(const std::string& directory) {
+    struct stat status;
+    return ::stat(data_path(directory).c_str(), &status) == 0 && status.st_size > 0;
+}
+
+void Env::warm_up() const {
+    auto txn = Transaction::begin_read(state_->lmdb.get());
+    if (!txn) return;
+    MDB_cursor* cursor = nullptr;
+    if (mdb_cursor_open(txn->get(), state_->tree, &cursor) != 0) return;
+    MDB_val key;
+    MDB_val value;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+    }
+    mdb_cursor_close(cursor);
+}
+
+}  // namespace knuckle::store

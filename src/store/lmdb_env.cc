@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "store/lmdb_env.h"
+
+#include <cerrno>
+
+#include "crypto/digest.h"
+
+namespace knuckle::store {
+
+Env::State::~State() {
+    crypto::wipe(keys.seal);
+    crypto::wipe(keys.lookup);
+}
+
+Result<Transaction> Transaction::begin_write(MDB_env* env) {
+    MDB_txn* txn = nullptr;
+    if (const int code = mdb_txn_begin(env, nullptr, 0, &txn)) return storage_error(code);
+    return Transaction(txn);
+}
+
+Result<Transaction> Transaction::begin_read(MDB_env* env) {
+    MDB_txn* txn = nullptr;
+    if (const int code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn)) return storage_error(code);
+    return Transaction(txn);
+}
+
+// The environment is opened with MDB_NOMETASYNC and synced here a second time, which costs the same
+// as LMDB's own synchronous write of the meta page. But if that write fails, LMDB declares the
+// environment broken and lets nobody read any more (MDB_PANIC), and knocks must go on.
+Result<void> Transaction::commit() {
+    MDB_env* const env = mdb_txn_env(txn_);
+    if (const int code = mdb_txn_commit(std::exchange(txn_, nullptr))) return storage_error(code);
+    if (const int code = mdb_env_sync(env, 1)) return storage_error(code);
+    return {};
+}
+
+void Transaction::abort() {
+    if (txn_ != nullptr) mdb_txn_abort(std::exchange(txn_, nullptr));
+}
+
+Error storage_error(int code) {
+    switch (code) {
+        case MDB_MAP_FULL:
+            return fail(Errc::storage, "the database has reached its largest size", code);
+        case ENOSPC:
+        case EDQUOT:
+        case EFBIG:
+            return fail(Errc::storage, "no room for the database on its disk", code);
+        case EIO:
+            return fail(Errc::storage, "the disk of the database reports an I/O error", code);
+        case EROFS:
+            return fail(Errc::storage, "the disk of the database is read-only", code);
+        case MDB_PANIC:
+            return fail(Errc::storage, "the database failed and needs a restart of Knuckle", code);
+        case MDB_READERS_FULL:
+            return fail(Errc::storage, "too many readers of the database", code);
+        case MDB_CORRUPTED:
+        case MDB_PAGE_NOTFOUND:
+        case MDB_INVALID:
+            return fail(Errc::storage, "the database is damaged; restore it from a backup", code);
+        default:
+            return fail(Errc::storage, "the database cannot be read or written", code);
+    }
+}
+
+}  // namespace knuckle::store

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the gateway remembers, as plain values: accounts, devices, whitelist tokens, pending knocks.
+// How they lie on disk is the business of store/schema.h. Owner and thread: whoever holds the
+// value.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "base/uuid.h"
+
+namespace knuckle::store {
+
+// Limits of the text fields, in bytes; the API enforces tighter ones in characters. A write that
+// breaks one fails (store/write.h). kNameMax holds for every field that has no limit of its own.
+inline constexpr size_t kNameMax = 1'024;
+inline constexpr size_t kPasswordHashMax = 1'024;
+inline constexpr size_t kRegistrationMax = 4'096;
+inline constexpr size_t kTokenTextMax = 100;  // of auth tokens too
+inline constexpr size_t kPayloadMax = 8'192;
+inline constexpr size_t kDevicesPerAccountMax = 1'000;
+inline constexpr size_t kTokensPerAccountMax = 1'000'000;
+
+enum class DeviceKind : uint8_t { apns = 1, gcm = 2 };
+
+// `app` names the [apps.NAME] a row belongs to; rows of one app are invisible to another.
+struct Account {
+    Uuid id;
+    std::string app;
+    std::string username;
+    std::string email;
+    std::string password_hash;  // see crypto/password.h
+    std::string auth_token;     // 40 lower-case hex digits
+    UnixTime created;
+
+    bool operator==(const Account&) const = default;
+};
+
+struct Device {
+    Uuid id;
+    Uuid account;
+    DeviceKind kind = DeviceKind::apns;
+    bool is_active = true;  // what the app set
+    bool is_dead = false;   // the provider said so; the next PUT of the app revives it
+    std::string registration_id;
+    std::string name;
+    std::string device_id;
+    bool has_name = false;  // null and "" are different answers
+    bool has_device_id = false;
+    UnixTime created;
+    // Last POST or PUT by the app: a 410 older than this is about an earlier life.
+    UnixTime registered;
+
+    bool operator==(const Device&) const = default;
+};
+
+struct Token {
+    std::string text;  // 40 lower-case hex digits
+    Uuid account;
+    Uuid device;  // the one it was made for; a knock wakes all of the account's
+    DeviceKind kind = DeviceKind::apns;
+    std::string name;
+    bool has_name = false;
+    UnixTime created;
+    UnixTime expires;
+
+    bool operator==(const Token&) const = default;
+};
+
+// A knock that was answered before the provider had it: at most one per device.
+struct Pending {
+    Uuid account;
+    Uuid device;
+    std::string app;
+    uint64_t serial = 0;  // of the knock that wrote it; a newer one supersedes
+    UnixTime accepted;
+    UnixTime expires;
+    Uuid push;  // apns-id, the same for every attempt
+    bool is_background = false;
+    std::string payload;
+
+    bool operator==(const Pending&) const = default;
+};
+
+}  // namespace knuckle::store

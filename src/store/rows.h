@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rows of the tree within one write transaction. An error is LMDB's, and the transaction is then
+// good for nothing but an abort.
+// A value that was found stays where it is only until the next write.
+// Owner and thread: the transaction's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <lmdb.h>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "store/schema.h"
+
+namespace knuckle::store {
+
+class Rows {
+public:
+    Rows() = default;
+    Rows(MDB_txn* txn, MDB_dbi tree) : txn_(txn), tree_(tree) {}
+
+    Result<std::optional<ByteView>> get(const RowKey& key);
+    Result<bool> has(const RowKey& key);
+    Result<void> put(const RowKey& key, ByteView value);
+    // Nothing, if there is no such row.
+    Result<void> erase(const RowKey& key);
+
+    // The keys that begin with `front`, in their order, at most `count_max` of them.
+    Result<std::vector<RowKey>> list(const RowKey& front, size_t count_max = SIZE_MAX);
+    Result<void> erase_all(const RowKey& front);
+    // The last key that begins with `front` and is not greater than `bound`.
+    Result<std::optional<RowKey>> last(const RowKey& front, const RowKey& bound);
+
+private:
+    MDB_txn* txn_ = nullptr;
+    MDB_dbi tree_ = 0;
+};
+
+}  // namespace knuckle::store

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reading: a Reader per worker, a Snapshot per callback.
+//
+//     Reader reader(env);
+//     {
+//         Snapshot snapshot = reader.snapshot();            mdb_txn_renew, some ns; its end resets
+//         if (snapshot.find_token(app, text, owner) == Lookup::found) ...
+//     }
+//
+// What is found is copied out: no view of the map outlives a call, so LMDB can always reuse its
+// pages. A snapshot sees every write whose Committed was delivered before it was taken. `damaged`
+// means that the row is there but does not open or decode, or that LMDB failed: answer 503, never
+// "not found", because clients forget what is not found. A list that is `damaged` still holds every
+// row that is sound. find_token and for_each_target are the path of a knock: they allocate nothing.
+// Owner: engine::Worker.  Thread: its worker's.  Limit: one snapshot of a reader at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "base/uuid.h"
+#include "store/env.h"
+#include "store/records.h"
+
+namespace knuckle::store {
+
+enum class Lookup : uint8_t { found, absent, damaged };
+
+// What a knock needs of a token.
+struct TokenOwner {
+    Uuid account;
+    Uuid device;
+    UnixTime expires;
+};
+
+// What a push needs of a device; reused from knock to knock.
+struct Target {
+    Uuid device;
+    DeviceKind kind = DeviceKind::apns;
+    UnixTime registered;
+    uint16_t registration_size = 0;
+    char registration[kRegistrationMax];
+
+    [[nodiscard]] std::string_view registration_id() const {
+        return {registration, registration_size};
+    }
+};
+
+class Snapshot;
+
+class Reader {
+public:
+    explicit Reader(const Env& env);
+    ~Reader();
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    [[nodiscard]] Snapshot snapshot();
+
+    // Rows met that do not open or decode, and lookups that LMDB failed.
+    [[nodiscard]] uint64_t damaged_count() const;
+
+    struct State;
+
+private:
+    std::unique_ptr<State> state_;
+};
+
+class Snapshot {
+public:
+    ~Snapshot();
+    Snapshot(Snapshot&&) noexcept;
+    Snapshot& operator=(Snapshot&&) = delete;
+
+    // An expired token is found too: what that means is the caller's to say.
+    [[nodiscard]] Lookup find_token(std::string_view app, std::string_view text, TokenOwner& owner);
+
+    // Calls visit(const Target&) for each active, living device of the account whose registration
+    // id has not been visited yet: the same phone is often registered under several rows. absent:
+    // the account has no device. damaged: no device of it is sound. `visit` may look rows up by
+    // name or id, but not list or visit others.
+    template <typename Visit>
+    [[nodiscard]] Lookup for_each_target(const Uuid& account, Visit visit) {
+        TargetScan scan = begin_targets(account);
+        while (const Target* target = next_target(scan)) visit(*target);
+        return scan.status;
+    }
+
+    [[nodiscard]] Lookup find_account(std::string_view app,
+                                      std::string_view username,
+                                      Account& account);
+    [[nodiscard]] Lookup find_account(const Uuid& id, Account& account);
+    // By the auth token that authenticates its owner.
+    [[nodiscard]] Lookup find_account_by_auth(std::string_view app,
+                                              std::string_view auth_token,
+                                              Account& account);
+
+    [[nodiscard]] Lookup find_device(const Uuid& account, const Uuid& id, Device& device);
+    // By device id. absent: there is none.
+    [[nodiscard]] Lookup list_devices(const Uuid& account, std::vector<Device>& devices);
+
+    [[nodiscard]] Lookup find_token(std::string_view app, std::string_view text, Token& token);
+    // In no order. absent: there is none.
+    [[nodiscard]] Lookup list_tokens(const Uuid& account, std::vector<Token>& tokens);
+
+    // Oldest first, at most `count_max`; for the start of the process. absent: there is none.
+    [[nodiscard]] Lookup list_pending(size_t count_max, std::vector<Pending>& pending);
+
+private:
+    friend class Reader;
+    struct TargetScan {
+        Uuid account;
+        Lookup status = Lookup::absent;  // found once a device of the account was seen
+        size_t visited = 0;              // how many registration ids the reader remembers
+        bool is_begun = false;
+    };
+
+    explicit Snapshot(Reader::State& state);
+    [[nodiscard]] TargetScan begin_targets(const Uuid& account);
+    [[nodiscard]] const Target* next_target(TargetScan& scan);
+
+    Reader::State* state_;
+};
+
+}  // namespace knuckle::store

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One change to the database as a value, and what became of it.
+//
+// A worker gives a Write to the committer (through engine::Outbox) and hears of it as Committed
+// when the batch that holds it is on disk. A logical refusal (exists, not_found, over_quota) is an
+// answer to its own ticket and leaves the rest of the batch alone, and so does `failed` when the
+// write itself breaks a limit of store/records.h or meets a damaged row; otherwise `failed` means
+// that the batch did not reach the disk.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "base/uuid.h"
+#include "store/records.h"
+
+namespace knuckle::store {
+
+// exists: another account of that app has the username (or the auth token, or any has the id).
+struct CreateAccount {
+    Account account;
+};
+// not_found: the account is gone; so with all that follow.
+struct SetPasswordHash {
+    Uuid account;
+    std::string password_hash;
+};
+// With everything that belongs to it, in this one commit.
+struct DeleteAccount {
+    Uuid account;
+};
+// A new device. exists: one with this id. over_quota: the account has `devices_max` devices, or
+// kDevicesPerAccountMax.
+struct CreateDevice {
+    Device device;
+    uint32_t devices_max = 0;
+};
+// Replaces a device that exists.
+struct UpdateDevice {
+    Device device;
+};
+// With its tokens and its pending knock.
+struct DeleteDevice {
+    Uuid account;
+    Uuid device;
+};
+// The provider called the registration dead. Ignored, but done, if the app has registered it again
+// since.
+struct MarkDeviceDead {
+    Uuid account;
+    Uuid device;
+    UnixTime registered;  // of the device record that was pushed to
+};
+// exists: a token of that app has the text. over_quota: the account has `tokens_max` tokens.
+// not_found: the device is gone, or the account.
+struct CreateToken {
+    std::string app;
+    Token token;
+    uint32_t tokens_max = 0;
+};
+// Replaces a token of the same text and account, which may have been made for another device.
+// not_found: there is none, it is another account's, or its new device is gone.
+struct UpdateToken {
+    std::string app;
+    Token token;
+};
+// not_found: there is none, or it is another account's.
+struct DeleteToken {
+    std::string app;
+    Uuid account;
+    std::string text;
+};
+// Supersedes an older pending knock of the same device; gives way, but is done, to one with a
+// higher serial. not_found: the device is gone.
+struct PutPending {
+    Pending pending;
+};
+// Settled: goes unless one with a higher serial has taken its place. Always done.
+struct ClearPending {
+    Uuid account;
+    Uuid device;
+    uint64_t serial = 0;
+};
+
+using Change = std::variant<CreateAccount,
+                            SetPasswordHash,
+                            DeleteAccount,
+                            CreateDevice,
+                            UpdateDevice,
+                            DeleteDevice,
+                            MarkDeviceDead,
+                            CreateToken,
+                            UpdateToken,
+                            DeleteToken,
+                            PutPending,
+                            ClearPending>;
+
+// Names a write to the worker that waits for it. 0: nobody waits.
+using Ticket = uint64_t;
+
+struct Write {
+    Ticket ticket = 0;
+    uint32_t worker = 0;  // whom to tell
+    Change change;
+};
+
+enum class WriteStatus : uint8_t { done, exists, not_found, over_quota, failed };
+
+struct Committed {
+    Ticket ticket = 0;
+    uint32_t worker = 0;
+    WriteStatus status = WriteStatus::failed;
+};
+
+}  // namespace knuckle::store

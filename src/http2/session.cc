@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "http2/session.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/assert.h"
+#include "http2/session_state.h"
+#include "http2/streams.h"
+
+namespace knuckle::http2 {
+
+namespace {
+
+constexpr size_t kPseudoFieldsCount = 4;
+
+nghttp2_nv make_field(std::string_view name, std::string_view value, unsigned flags) {
+    // nghttp2 does not write through these pointers; it only declares them so.
+    const auto octets = [](std::string_view text) {
+        return const_cast<uint8_t*>(reinterpret_cast<const uint8_t*>(text.data()));
+    };
+    return {octets(name), octets(value), name.size(), value.size(), static_cast<uint8_t>(flags)};
+}
+
+unsigned flags_of(const HeaderField& field, bool is_first_request) {
+    const bool may_enter_table = field.indexing == Indexing::allowed ||
+                                 (field.indexing == Indexing::once && is_first_request);
+    unsigned flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    if (field.is_stable) flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+    if (!may_enter_table) flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+    return flags;
+}
+
+}  // namespace
+
+Session::Session(const SessionOptions& options) : state_(std::make_unique<State>(options)) {}
+
+Session::~Session() = default;
+
+bool Session::can_submit() const {
+    return state_->streams.open_count() < state_->limit && !state_->streams.is_full() &&
+           !is_draining();
+}
+
+Result<int32_t> Session::submit(const RequestHead& head, ByteView body, uint64_t tag) {
+    if (!can_submit()) return fail(Errc::limit, "no stream is free on this HTTP/2 connection");
+    State& state = *state_;
+
+    // No content-length: the last DATA frame carries END_STREAM.
+    std::array<nghttp2_nv, kPseudoFieldsCount + RequestHead::kFieldsMax> fields;
+    size_t count = 0;
+    size_t size = 0;
+    const auto add = [&](std::string_view name, std::string_view value, unsigned flags) {
+        size += name.size() + value.size() + kFieldOverhead;
+        fields[count++] = make_field(name, value, flags);
+    };
+    add(":method", head.method, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+    add(":scheme", "https", NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+    add(":authority", head.authority, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+    add(":path", head.path, NGHTTP2_NV_FLAG_NO_COPY_NAME);  // nghttp2 keeps it out of the table
+    for (size_t i = 0; i < head.fields_count; ++i) {
+        const HeaderField& field = head.fields[i];
+        add(field.name, field.value, flags_of(field, state.is_first_request));
+    }
+    if (size > kRequestHeadMax) {
+        return fail(Errc::invalid,
+                    "the request's head exceeds 8000 bytes; look at the provider token");
+    }
+
+    Stream* const stream = state.streams.open(tag, body);
+    nghttp2_data_provider2 provider{};
+    provider.read_callback = read_body;
+    stream->id = nghttp2_submit_request2(
+        state.nghttp2, nullptr, fields.data(), count, body.empty() ? nullptr : &provider, stream);
+    KNUCKLE_ASSERT(stream->id > 0);  // is_draining() sees to the ids, so this could only be memory
+    state.is_first_request = false;
+    ++state.unsent_count;
+    return stream->id;
+}
+
+void Session::cancel(int32_t stream) {
+    Stream* const given_up = state_->streams.find(stream);
+    if (given_up == nullptr) return;
+    if (!given_up->is_finished) state_->abandon(*given_up);
+    state_->streams.forget(*given_up);
+}
+
+void Session::ping() {
+    must(nghttp2_submit_ping(state_->nghttp2, NGHTTP2_FLAG_NONE, nullptr));
+    ++state_->pings_unanswered;
+}
+
+void Session::close() {
+    if (std::exchange(state_->is_closing, true)) return;
+    must(
+        nghttp2_submit_goaway(state_->nghttp2, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0));
+}
+
+Result<void> Session::feed(ByteView bytes) {
+    State& state = *state_;
+    state.streams.release_shown();
+    if (state.is_failed) return state.failure;
+    const nghttp2_ssize taken =
+        nghttp2_session_mem_recv2(state.nghttp2, bytes.data(), bytes.size());
+    if (taken < 0) {
+        state.is_dead = true;
+        state.fail_with(static_cast<int>(taken));
+    } else if (state.is_terminated() && !state.has_settings) {
+        state.fail_with(NGHTTP2_ERR_PROTO,
+                        "the peer does not speak HTTP/2: it must begin with SETTINGS");
+    } else if (state.is_terminated()) {
+        state.fail_with(state.invalid_frame_code != 0 ? state.invalid_frame_code
+                                                      : NGHTTP2_ERR_PROTO);
+    }
+    if (state.is_failed) return state.failure;
+    state.refresh_limit();
+    return {};
+}
+
+Result<void> Session::drain(Buffer& out) {
+    State& state = *state_;
+    state.streams.release_shown();
+    if (state.is_dead) return state.failure;
+    const uint8_t* bytes = nullptr;
+    nghttp2_ssize size = 0;
+    while ((size = nghttp2_session_mem_send2(state.nghttp2, &bytes)) > 0) {
+        out.append({bytes, static_cast<size_t>(size)});
+    }
+    if (size < 0) {
+        state.is_dead = true;
+        state.fail_with(static_cast<int>(size));
+        return state.failure;
+    }
+    state.refuse_unsent();
+    return {};
+}
+
+bool Session::next_event(Event& event) {
+    State& state = *state_;
+    event = {};
+    // The connection's before the streams', so that whoever sees a refused stream knows why.
+    if (std::exchange(state.has_goaway_event, false)) {
+        event.kind = EventKind::goaway;
+        event.error_code = state.goaway_code;
+        event.debug = {state.goaway_debug.data(), state.goaway_debug_size};
+        return true;
+    }
+    if (std::exchange(state.has_limit_event, false)) {
+        event.kind = EventKind::limit;
+        return true;
+    }
+    if (state.streams.next_event(event)) return true;
+    if (std::exchange(state.has_ping_event, false)) {
+        event.kind = EventKind::ping_ack;
+        return true;
+    }
+    return false;
+}
+
+size_t Session::streams_open() const {
+    return state_->streams.open_count();
+}
+
+size_t Session::streams_max() const {
+    return state_->limit;
+}
+
+bool Session::is_draining() const {
+    const State& state = *state_;
+    return state.has_goaway || state.is_closing || state.is_failed ||
+           nghttp2_session_get_next_stream_id(state.nghttp2) > static_cast<uint32_t>(kLastStreamId);
+}
+
+bool Session::has_output() const {
+    return !state_->is_dead && nghttp2_session_want_write(state_->nghttp2) != 0;
+}
+
+}  // namespace knuckle::http2

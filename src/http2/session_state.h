@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a Session is inside, shared by its two sources and nobody else: nghttp2, the streams, and what
+// the peer has let us know. session.cc has the verbs; session_state.cc what nghttp2 calls while it is
+// fed and drained, and how that changes the state.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/assert.h"
+#include "base/result.h"
+#include "http2/session.h"
+#include "http2/streams.h"
+
+namespace knuckle::http2 {
+
+inline constexpr size_t kFieldOverhead =
+    32;  // what a field counts beyond its octets: RFC 9113 6.5.2
+
+// For calls of nghttp2 that fail only when memory runs out or we misuse them.
+inline void must(int code) {
+    KNUCKLE_ASSERT(code == 0);
+}
+
+struct Session::State {
+    explicit State(const SessionOptions& chosen);
+    ~State() { nghttp2_session_del(nghttp2); }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    // The stream as nghttp2 knows it: sent, and not detached.
+    [[nodiscard]] Stream* find(int32_t id) const {
+        return static_cast<Stream*>(nghttp2_session_get_stream_user_data(nghttp2, id));
+    }
+    [[nodiscard]] bool is_unsent(const Stream& stream) const { return stream.id > last_sent_id; }
+    // Makes nghttp2 forget the stream, so that none of its callbacks finds it again.
+    void detach(const Stream& stream) {
+        if (is_unsent(stream)) --unsent_count;
+        nghttp2_session_set_stream_user_data(nghttp2, stream.id, nullptr);
+    }
+    void abandon(const Stream& stream) {
+        detach(stream);
+        nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
+    }
+    void refuse_unsent();
+
+    [[nodiscard]] size_t current_limit() const;
+    void refresh_limit();
+    [[nodiscard]] bool is_terminated() const;
+    void fail_with(int code, const char* what = nullptr);
+    void note_end(Stream& stream);
+    void note_goaway(const nghttp2_goaway& goaway);
+
+    SessionOptions options;
+    nghttp2_session* nghttp2;
+    // Twice as many as can be open, and the one shown: answers may wait to be pulled while their
+    // successors are already submitted.
+    Streams streams;
+    size_t limit = 0;
+    size_t unsent_count = 0;  // submitted, not drained: open streams with ids above last_sent_id
+    int32_t last_sent_id;
+    size_t pings_unanswered = 0;
+    int invalid_frame_code = 0;  // what nghttp2 holds against the frame before us
+
+    bool is_first_request = true;
+    bool has_settings = false;  // the peer's
+    bool has_response = false;
+    bool has_goaway = false;
+    bool is_closing = false;
+    bool is_failed = false;
+    bool is_dead = false;  // failed so that nghttp2 itself must not be used any more
+    Error failure{};
+
+    // Events of the connection. Only the newest of each kind waits.
+    bool has_goaway_event = false;
+    bool has_limit_event = false;
+    bool has_ping_event = false;
+    uint32_t goaway_code = 0;
+    size_t goaway_debug_size = 0;
+    std::array<char, kGoawayDebugMax> goaway_debug{};
+};
+
+// Gives nghttp2 the next octets of a request's body.
+nghttp2_ssize read_body(nghttp2_session* nghttp2,
+                        int32_t id,
+                        uint8_t* to,
+                        size_t size,
+                        uint32_t* flags,
+                        nghttp2_data_source* source,
+                        void* user);
+
+}  // namespace knuckle::http2

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The requests of one connection, from submit() until their event has been pulled: who they are,
+// what has come back, and the queue of those that ended. Knows nothing of nghttp2 or of frames.
+//
+//     Stream* stream = streams.open(tag, body);    nullptr: full
+//     stream->add_field(...), streams.add_body(*stream, ...)      as the response comes in
+//     streams.finish(*stream, outcome, error_code)                queues its event
+//     streams.next_event(event)                                   oldest first; its views live
+//     until the next call
+//
+// Owner: Session.  Thread: its worker's.  Limit: the count given at construction, events not pulled
+// included.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "http2/message.h"
+#include "http2/session.h"
+
+namespace knuckle::http2 {
+
+using ResponseBody = std::array<uint8_t, kResponseBodyMax>;
+
+struct Stream {
+    static constexpr size_t kRetryAfterMax = 40;  // seconds, or a date of at most 33 characters
+    static constexpr uint16_t kFinalStatusMin = 200;
+
+    Stream(uint64_t request_tag, ByteView request_body) : body(request_body), tag(request_tag) {}
+
+    // A field of a head, interim or final, or of the trailers.
+    void add_field(std::string_view name, std::string_view value);
+    void end_head() { has_head = status >= kFinalStatusMin; }
+
+    Link link;      // in the queue of those that ended
+    ByteView body;  // of the request: what is still to be sent
+    uint64_t tag;
+    int32_t id = 0;  // 0 until nghttp2 has given it one
+    uint32_t error_code = 0;
+    uint16_t status = 0;
+    uint16_t answer_size = 0;
+    EventKind outcome = EventKind::reset;
+    bool has_head = false;    // of the final response: further fields are trailers
+    bool has_answer = false;  // the response is complete
+    bool is_finished = false;
+    uint8_t retry_after_size = 0;
+    size_t head_size = 0;  // as RFC 9113 section 6.5.2 counts, over all heads
+    std::unique_ptr<ResponseBody> answer;
+    std::array<char, kRetryAfterMax> retry_after;
+};
+
+class Streams {
+public:
+    explicit Streams(size_t count_max) : pool_(count_max) {}
+
+    [[nodiscard]] Stream* open(uint64_t tag, ByteView body);
+    void add_body(Stream& stream, ByteView bytes);
+    void finish(Stream& stream, EventKind outcome, uint32_t error_code);
+    // Gives up a stream that is open, or whose event has not been pulled.
+    void forget(Stream& stream);
+
+    [[nodiscard]] bool next_event(Event& event);
+    // Ends the life of the views in the event pulled last.
+    void release_shown();
+
+    // The open stream or the one whose event waits; nullptr when there is none. Walks through them
+    // all.
+    [[nodiscard]] Stream* find(int32_t id);
+    // Visits the open streams; `visit` may finish the one it is shown.
+    template <typename Visit>
+    void for_each_open(Visit visit) {
+        pool_.for_each([&visit](Stream& stream) {
+            if (!stream.is_finished) visit(stream);
+        });
+    }
+
+    [[nodiscard]] size_t open_count() const { return open_count_; }
+    [[nodiscard]] bool is_full() const { return pool_.is_full(); }
+
+private:
+    void release(Stream& stream);
+
+    Pool<Stream> pool_;
+    List<Stream, &Stream::link> finished_;
+    Stream* shown_ = nullptr;
+    std::vector<std::unique_ptr<ResponseBody>> spare_answers_;
+    size_t open_count_ = 0;
+};
+
+}  // namespace knuckle::http2

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The fuzz target's check over its corpus, over mutations of it, and over frames drawn at random;
+// the same in every run.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+#include "base/random.h"
+#include "tests/support/http2_frames.h"
+#include "tests/support/http2_oracle.h"
+
+using namespace knuckle;
+using namespace knuckle::test;
+using namespace knuckle::test::frames;
+
+namespace {
+
+std::vector<std::string> read_corpus() {
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(KNUCKLE_SOURCE_DIR "/tests/fuzz/corpus/http2")) {
+        paths.push_back(entry.path());
+    }
+    std::sort(paths.begin(), paths.end());
+    std::vector<std::string> inputs;
+    for (const auto& path : paths) {
+        std::ifstream file(path, std::ios::binary);
+        inputs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+    return inputs;
+}
+
+void check(const std::string& input, size_t round) {
+    const std::string complaint = check_http2(as_bytes(input));
+    if (complaint.empty()) return;
+    std::string hex;
+    for (const char octet : input)
+        hex += "0123456789abcdef"[(octet >> 4) & 15], hex += "0123456789abcdef"[octet & 15];
+    INFO("round " << round << ": " << complaint << "\n" << hex);
+    FAIL_CHECK();
+}
+
+void mutate(std::string& text, const std::vector<std::string>& corpus, Random& random) {
+    const size_t at = random.below(text.size() + 1);
+    switch (random.below(5)) {
+        case 0:
+            text.insert(at, 1, static_cast<char>(random.below(256)));
+            break;
+        case 1:
+            text.erase(at, 1 + random.below(8));
+            break;
+        case 2:
+            if (at < text.size()) text[at] = static_cast<char>(random.below(256));
+            break;
+        case 3: {
+            const std::string& other = corpus[random.below(corpus.size())];
+            text.replace(at, std::string::npos, other, random.below(other.size() + 1));
+            break;
+        }
+        default:
+            if (at < text.size()) text[at] = static_cast<char>(text[at] ^ (1 << random.below(8)));
+            break;
+    }
+}
+
+// A frame that makes sense more often than not, for streams that may be open.
+std::string draw_frame(Random& random) {
+    const auto stream =
+        static_cast<uint32_t>(random.below(8) == 0 ? random.below(12) : 1 + 2 * random.below(4));
+    const auto flag = [&](uint8_t value) { return random.below(2) == 0 ? value : uint8_t{0}; };
+    const auto small = [&] {
+        return static_cast<uint32_t>(random.below(4) == 0 ? random.next() : random.below(9));
+    };
+    static const char* const kStatuses[] = {
+        "200", "200", "200", "400", "410", "100", "103", "99", "2000"};
+    std::string noise(random.below(30), '\0');
+    for (char& octet : noise) octet = static_cast<char>(random.below(256));
+    switch (random.below(12)) {
+        case 0:
+        case 1:
+            return headers(stream,
+                           {{":status", kStatuses[random.below(std::size(kStatuses))]},
+                            {"retry-after", noise.substr(0, random.below(2))}},
+                           static_cast<uint8_t>(kEndHeaders | flag(kEndStream)));
+        case 2:
+            return headers(
+                stream, {{":status", "200"}}, static_cast<uint8_t>(kEndHeaders | kEndStream));
+        case 3:
+            return data(stream, noise, flag(kEndStream));
+        case 4:
+            return padded_data(
+                stream, noise, static_cast<uint8_t>(random.below(20)), flag(kEndStream));
+        case 5:
+            return rst_stream(stream, small());
+        case 6:
+            return settings({{static_cast<uint16_t>(random.below(10)), small()},
+                             {kMaxConcurrentStreams, small()}});
+        case 7:
+            return ping(flag(kAck));
+        case 8:
+            return random.below(4) == 0
+                       ? goaway(static_cast<uint32_t>(1 + 2 * random.below(6)), small(), noise)
+                       : settings_ack();
+        case 9:
+            return window_update(random.below(2) == 0 ? 0 : stream, 1 + small() % 0x7fff'ffff);
+        case 10:
+            return frame(kHeaders, flag(kEndStream), stream, block({{":status", "200"}})) +
+                   frame(kContinuation, flag(kEndHeaders), stream, block({{"a", "b"}}));
+        default:
+            return frame(static_cast<uint8_t>(random.below(20)),
+                         static_cast<uint8_t>(random.next()),
+                         stream,
+                         noise);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("Every input of the corpus keeps the session's rules", "[http2][fuzz]") {
+    const std::vector<std::string> corpus = read_corpus();
+    REQUIRE(corpus.size() > 20);
+    for (size_t i = 0; i < corpus.size(); ++i) check(corpus[i], i);
+}
+
+TEST_CASE("So do mutations of it", "[http2][fuzz]") {
+    const std::vector<std::string> corpus = read_corpus();
+    constexpr size_t kRounds = 400;
+    constexpr size_t kSizeMax = 400;
+    Random random(1);
+    for (size_t round = 0; round < kRounds; ++round) {
+        std::string input = corpus[random.below(corpus.size())].substr(0, kSizeMax);
+        for (size_t changes = 1 + random.below(3); changes > 0; --changes)
+            mutate(input, corpus, random);
+        check(input, round);
+    }
+}
+
+TEST_CASE("So do frames drawn at random", "[http2][fuzz]") {
+    constexpr size_t kRounds = 600;
+    Random random(2);
+    for (size_t round = 0; round < kRounds; ++round) {
+        std::string input =
+            settings({{kMaxConcurrentStreams, static_cast<uint32_t>(random.below(6))}});
+        for (size_t frames = 1 + random.below(14); frames > 0; --frames)
+            input += draw_frame(random);
+        check(input, round);
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "push/dispatcher.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/assert.h"
+
+namespace knuckle::push {
+
+Dispatcher::Dispatcher(const DispatcherOptions& options, Timers& timers, Random& random)
+    : timers_(timers),
+      random_(random),
+      retry_timer_kind_(options.retry_timer_kind),
+      lanes_(options.lanes_count),
+      blocks_(options.large_payloads_max),
+      payloads_(options.jobs_max),
+      jobs_(options.jobs_max) {}
+
+Dispatcher::~Dispatcher() {
+    jobs_.for_each([this](Job& job) { release(job); });
+}
+
+Payload* Dispatcher::make_payload(Style style, std::string_view token, std::string_view extra) {
+    std::array<char, kPayloadMax> storage;
+    const Result<size_t> size = apns::encode_payload(style, token, extra, storage);
+    return size ? copy_payload({storage.data(), *size}) : nullptr;
+}
+
+Payload* Dispatcher::copy_payload(std::string_view text) {
+    if (text.size() > kPayloadMax) return nullptr;
+    PayloadBlock* block = nullptr;
+    if (text.size() > kSmallPayloadMax) {
+        block = blocks_.take();
+        if (block == nullptr) return nullptr;
+    }
+    Payload* const payload = payloads_.take();
+    if (payload == nullptr) {
+        if (block != nullptr) blocks_.give_back(*block);
+        return nullptr;
+    }
+    payload->block = block;
+    payload->size = static_cast<uint16_t>(text.size());
+    char* const to = block != nullptr ? block->bytes.data() : payload->small.data();
+    if (!text.empty()) std::memcpy(to, text.data(), text.size());
+    return payload;
+}
+
+void Dispatcher::drop_payload(Payload& payload) {
+    KNUCKLE_ASSERT(payload.references == 0);
+    if (payload.block != nullptr) blocks_.give_back(*payload.block);
+    payloads_.give_back(payload);
+}
+
+Job* Dispatcher::admit(uint16_t lane, Payload& payload) {
+    KNUCKLE_ASSERT(lane < lanes_.size());
+    Job* const job = jobs_.take();
+    if (job == nullptr) return nullptr;
+    job->lane = lane;
+    job->payload = &payload;
+    ++payload.references;
+    job->timer.owner = job;
+    job->timer.kind = retry_timer_kind_;
+    return job;
+}
+
+void Dispatcher::submit(Job& job) {
+    KNUCKLE_ASSERT(job.state == JobState::fresh);
+    job.state = JobState::waiting;
+    lanes_[job.lane].waiting.push_back(job);
+}
+
+Job* Dispatcher::take(uint16_t lane) {
+    Job* const job = lanes_[lane].waiting.pop_front();
+    if (job == nullptr) return nullptr;
+    job->state = JobState::in_flight;
+    ++lanes_[lane].in_flight;
+    return job;
+}
+
+Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
+    KNUCKLE_ASSERT(job.state == JobState::in_flight);
+    Lane& lane = lanes_[job.lane];
+    // A push that the provider never saw is no attempt.
+    if (answer.outcome != Outcome::not_processed) ++job.attempts;
+    if (answer.outcome == Outcome::delivered) lane.has_delivered = true;
+    const Verdict verdict = judge(job, answer, lane.has_delivered, now, random_);
+    leave(job);
+    if (verdict.action != Action::retry) return verdict;
+    if (verdict.at <= now.instant) {
+        // It has waited already: to the front.
+        job.state = JobState::waiting;
+        lane.waiting.push_front(job);
+    } else {
+        job.state = JobState::delayed;
+        timers_.arm(job.timer, verdict.at);
+    }
+    return verdict;
+}
+
+void Dispatcher::resume(Job& job) {
+    KNUCKLE_ASSERT(job.state == JobState::delayed);
+    job.state = JobState::waiting;
+    lanes_[job.lane].waiting.push_back(job);
+}
+
+void Dispatcher::release(Job& job) {
+    leave(job);
+    timers_.disarm(job.timer);
+    Payload& payload = *job.payload;
+    jobs_.give_back(job);
+    if (--payload.references == 0) drop_payload(payload);
+}
+
+// Takes the job out of whatever it is in.
+void Dispatcher::leave(Job& job) {
+    Lane& lane = lanes_[job.lane];
+    if (job.state == JobState::waiting) lane.waiting.erase(job);
+    if (job.state == JobState::in_flight) {
+        KNUCKLE_ASSERT(lane.in_flight > 0);
+        --lane.in_flight;
+    }
+    job.state = JobState::fresh;
+}
+
+}  // namespace knuckle::push

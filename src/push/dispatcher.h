@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Decides which push goes out next on which lane, and keeps all of them. No I/O: engine/ moves the
+// bytes.
+//
+//    Payload* payload = dispatcher.make_payload(style, token, extra);   nullptr: full, or too large
+//     Job* job = dispatcher.admit(lane, *payload);                nullptr: full, refuse at the door
+//     dispatcher.submit(*job)               into its lane's queue
+//     Job* next = dispatcher.take(lane)     out of it, for a free stream; then it is in flight
+//   Verdict verdict = dispatcher.settle(job, answer, now)   retry: queued or delayed again
+//     dispatcher.release(*job)              after any other verdict
+//
+// A lane is one app's way to one provider: topic, credential and endpoint in common.
+// Owner: engine::Worker.  Thread: its worker's.  Limits: jobs_max jobs, as many payloads.
+// Invariant: each admitted job is released exactly once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "base/timers.h"
+#include "push/apns.h"
+#include "push/job.h"
+#include "push/retry.h"
+#include "push/types.h"
+
+namespace knuckle::push {
+
+struct DispatcherOptions {
+    size_t jobs_max = 1'024;
+    size_t large_payloads_max = 256;
+    size_t lanes_count = 0;
+    uint8_t retry_timer_kind = 0;  // Timer::kind of a delayed job
+};
+
+struct Lane {
+    List<Job, &Job::link> waiting;
+    size_t in_flight = 0;
+    bool has_delivered = false;
+};
+
+class Dispatcher {
+public:
+    Dispatcher(const DispatcherOptions& options, Timers& timers, Random& random);
+    ~Dispatcher();
+    Dispatcher(const Dispatcher&) = delete;
+    Dispatcher& operator=(const Dispatcher&) = delete;
+
+    [[nodiscard]] Payload* make_payload(Style style,
+                                        std::string_view token,
+                                        std::string_view extra);
+    [[nodiscard]] Payload* copy_payload(std::string_view text);
+    // A payload that no job was admitted with.
+    void drop_payload(Payload& payload);
+
+    [[nodiscard]] Job* admit(uint16_t lane, Payload& payload);
+    void submit(Job& job);
+    [[nodiscard]] Job* take(uint16_t lane);
+    // The attempt ended, one way or the other.
+    [[nodiscard]] Verdict settle(Job& job, const Answer& answer, Now now);
+    // A delayed job whose time has come.
+    void resume(Job& job);
+    void release(Job& job);
+
+    [[nodiscard]] Job* find(JobId id) { return jobs_.find(id); }
+    [[nodiscard]] JobId id_of(const Job& job) { return jobs_.id_of(job); }
+    [[nodiscard]] size_t jobs_count() const { return jobs_.count(); }
+    [[nodiscard]] size_t jobs_max() const { return jobs_.count_max(); }
+    [[nodiscard]] const Lane& lane(uint16_t index) const { return lanes_[index]; }
+    template <typename Visit>
+    void for_each_job(Visit visit) {
+        jobs_.for_each(visit);
+    }
+
+private:
+    void leave(Job& job);
+
+    Timers& timers_;
+    Random& random_;
+    uint8_t retry_timer_kind_;
+    std::vector<Lane> lanes_;
+    Pool<PayloadBlock> blocks_;
+    Pool<Payload> payloads_;
+    Pool<Job> jobs_;
+};
+
+}  // namespace knuckle::push

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One push in our hands: from Dispatcher::admit() until it is settled. And the payload that the
+// pushes of one knock share.
+//
+// Owner: push::Dispatcher.  Thread: its worker's.  Memory: about 300 bytes a job; a payload of up
+// to kSmallPayloadMax bytes lies inline, a larger one in a block of kPayloadMax.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/time.h"
+#include "base/timers.h"
+#include "base/uuid.h"
+#include "push/types.h"
+
+namespace knuckle::push {
+
+inline constexpr size_t kSmallPayloadMax = 448;
+static_assert(kSmallPayloadMax < kPayloadMax);
+
+struct PayloadBlock {
+    std::array<char, kPayloadMax> bytes;
+};
+
+struct Payload {
+    uint32_t references = 0;
+    uint16_t size = 0;
+    PayloadBlock* block = nullptr;  // holds the text if it is too large for `small`
+    std::array<char, kSmallPayloadMax> small;
+
+    [[nodiscard]] std::string_view text() const {
+        return {block != nullptr ? block->bytes.data() : small.data(), size};
+    }
+};
+
+// Whom to tell when the push is settled; the dispatcher does not look inside.
+struct OwnerId {
+    uint32_t index = 0;
+    uint32_t generation = 0;  // 0: nobody waits any more
+};
+
+enum class JobState : uint8_t {
+    fresh,      // admitted, not submitted yet
+    waiting,    // in its lane's queue, for a stream
+    in_flight,  // on a stream
+    delayed,    // its timer will put it back into the queue
+};
+
+struct Job {
+    Link link;     // lane's queue, or the upstream's list of what is in flight
+    Link sibling;  // the pushes of one knock, while its sender waits
+    Timer timer;   // delayed: when to try again
+    OwnerId owner;
+    Payload* payload = nullptr;
+
+    Uuid account;
+    Uuid device;
+    Uuid push;            // apns-id: the same for every attempt
+    UnixTime registered;  // of the device, for the rule about 410
+    UnixTime accepted;
+    UnixTime expires;     // after this the knock is of no use to anybody
+    Instant sent;         // in_flight: since when
+    uint64_t serial = 0;  // of the pending record
+    int32_t stream = 0;   // in_flight: handle for http2::Session::cancel()
+
+    uint16_t lane = 0;
+    uint16_t token_size = 0;
+    uint16_t attempts = 0;  // that may have reached the provider
+    JobState state = JobState::fresh;
+    bool is_background = false;
+    bool is_stored = false;  // a pending record was written: clear it when settled
+    std::array<uint8_t, kDeviceTokenMax> token;  // raw bytes
+
+    [[nodiscard]] ByteView device_token() const { return {token.data(), token_size}; }
+};
+
+using JobId = Id<Job>;
+
+}  // namespace knuckle::push

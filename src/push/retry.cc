@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "push/retry.h"
+
+#include <algorithm>
+
+namespace knuckle::push {
+
+namespace {
+
+Duration doubled(Duration first, uint16_t attempts) {
+    const int shift = std::clamp(int{attempts} - 1, 0, 20);
+    return std::min(Duration{first.ns << shift}, kRetryMax);
+}
+
+// `delay` as it stands, or what the provider asked for if that is longer; an expired knock is not
+// worth a retry.
+Verdict retry_after(Duration delay, const Job& job, const Answer& answer, Now now) {
+    delay = std::max(delay, answer.retry_after);
+    if (now.unix + delay >= job.expires) return {.action = Action::finish};
+    return {.action = Action::retry, .at = now.instant + delay};
+}
+
+}  // namespace
+
+Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now, Random& random) {
+    const auto back_off = [&](Duration first) {
+        return retry_after(random.jitter(doubled(first, job.attempts)), job, answer, now);
+    };
+    switch (answer.outcome) {
+        case Outcome::delivered:
+        case Outcome::rejected:
+        case Outcome::wrong_topic:
+        case Outcome::expired:
+            return {.action = Action::finish};
+        case Outcome::unregistered:
+            // Apple: until when the registration was dead; the app may have registered again since.
+            return {.action = answer.dead_since.us != 0 && answer.dead_since < job.registered
+                                  ? Action::finish
+                                  : Action::forget};
+        case Outcome::bad_token:
+            return {.action = has_delivered ? Action::forget : Action::finish};
+        case Outcome::not_processed:
+            return retry_after({}, job, answer, now);
+        case Outcome::unknown:
+            // A second knock is harmless (the collapse id merges them), a lost one is not: once at
+            // once, then slower.
+            return job.attempts <= 1 ? retry_after({}, job, answer, now) : back_off(kRetryUnknown);
+        case Outcome::provider_leaving: {
+            Verdict verdict = retry_after(random.jitter(kRetryUnknown), job, answer, now);
+            verdict.close_upstream = true;
+            return verdict;
+        }
+        case Outcome::credential_expired: {
+            // APNs wedges a connection that has once seen an expired token (Pushy): only a new one
+            // helps.
+            Verdict verdict = job.attempts <= 1 ? retry_after(kRetryUnknown, job, answer, now)
+                                                : back_off(kRetryThrottled);
+            verdict.renew_credential = true;
+            verdict.close_upstream = true;
+            return verdict;
+        }
+        case Outcome::credential_throttled:
+        case Outcome::throttled:
+            return back_off(kRetryThrottled);
+        case Outcome::misconfigured:
+            return back_off(kRetryMisconfigured);
+        case Outcome::provider_failed:
+            return back_off(kRetryFailed);
+    }
+    return {.action = Action::finish};
+}
+
+}  // namespace knuckle::push

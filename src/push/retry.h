@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What to do about an answer: the one table from Outcome to Verdict (providers.md A.4). Pure.
+#pragma once
+
+#include "base/random.h"
+#include "base/time.h"
+#include "push/job.h"
+#include "push/types.h"
+
+namespace knuckle::push {
+
+// First waits; each further attempt doubles them, up to kRetryMax.
+inline constexpr Duration kRetryUnknown = seconds(1);
+inline constexpr Duration kRetryFailed = seconds(2);
+inline constexpr Duration kRetryThrottled = seconds(60);
+inline constexpr Duration kRetryMisconfigured = seconds(60);
+inline constexpr Duration kRetryMax = minutes(15);  // Apple's own word for 5xx
+
+// `has_delivered`: this lane had a push accepted before, so topic, environment and credential are
+// right and a bad token is the device's fault. Otherwise the device is kept: a mistake of the
+// operator must not delete registrations.
+[[nodiscard]] Verdict judge(
+    const Job& job, const Answer& answer, bool has_delivered, Now now, Random& random);
+
+}  // namespace knuckle::push

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/knock.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/http_conn.h"
+
+namespace knuckle::engine {
+
+using metrics::KnockResult;
+
+namespace {
+
+push::Style style_of(push::Urgency urgency, const AppOptions& app) {
+    switch (urgency) {
+        case push::Urgency::high:
+            return push::Style::alert;
+        case push::Urgency::low:
+            return app.low_style;
+        case push::Urgency::unspecified:
+            return app.unspecified_style;
+    }
+    return push::Style::nothing;
+}
+
+// What the sender added, as a JSON value; empty when it does not fit into any payload.
+std::string_view extra_of(const api::KnockExtra& extra, std::span<char> storage) {
+    if (extra.kind == api::KnockExtra::Kind::null) return "null";
+    if (extra.kind == api::KnockExtra::Kind::object) return extra.text;
+    JsonWriter json(storage);
+    json.string(extra.text);
+    return json.fits() ? json.text() : std::string_view();
+}
+
+}  // namespace
+
+Knocks::Knocks(Core& core, HttpConns& conns)
+    : core_(core), conns_(conns), knocks_(core.options.jobs_max) {}
+
+Knocks::~Knocks() {
+    knocks_.for_each([this](Knock& knock) { give_up(knock); });
+}
+
+void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now) {
+    const AppOptions& app_options = core_.options.apps[app];
+    const auto refuse = [&](KnockResult result, const api::Reply& reply) {
+        core_.counters.count(result);
+        conns_.answer(origin, reply, now);
+    };
+
+    store::TokenOwner owner;
+    store::Snapshot snapshot = core_.reader.snapshot();
+    const store::Lookup lookup = snapshot.find_token(app_options.name, request.token, owner);
+    if (lookup == store::Lookup::damaged) {
+        return refuse(KnockResult::store_failed,
+                      api::unavailable("The database could not answer.", kRetryAfterSeconds));
+    }
+    // An expired token is answered like an unknown one: 404 is what makes a client drop it.
+    if (lookup == store::Lookup::absent || owner.expires <= now.unix) {
+        return refuse(KnockResult::unknown_token, api::token_not_found());
+    }
+
+    conns_.prepare_knock_reply(origin, request);
+    const push::Style style = style_of(request.urgency, app_options);
+    if (style == push::Style::nothing || app_options.lane == kNoLane) {
+        core_.counters.count(KnockResult::no_device);
+        return conns_.answer_knock(origin, now);
+    }
+
+    const auto overloaded = [&] {
+        refuse(KnockResult::overloaded,
+               api::unavailable("Too many pushes are waiting.", kRetryAfterSeconds));
+    };
+    std::array<char, push::kPayloadMax> storage;
+    const std::string_view extra = extra_of(request.extra, storage);
+    if (extra.empty())
+        return refuse(KnockResult::undeliverable,
+                      api::malformed(413, "The data is too large for a push."));
+    push::Payload* const payload = core_.dispatcher.make_payload(style, request.token, extra);
+    if (payload == nullptr) return overloaded();
+    Knock* const knock = knocks_.take();
+    if (knock == nullptr) {
+        core_.dispatcher.drop_payload(*payload);
+        return overloaded();
+    }
+    knock->origin = origin;
+    knock->started = now.instant;
+    // ours, so that the last job's end is not the payload's before all are made
+    ++payload->references;
+
+    bool is_full = false;
+    const store::Lookup targets =
+        snapshot.for_each_target(owner.account, [&](const store::Target& target) {
+            if (target.kind != store::DeviceKind::apns || is_full) return;
+            is_full = !add_job(*knock, *payload, app_options.lane, style, owner, target, now);
+        });
+    if (--payload->references == 0) core_.dispatcher.drop_payload(*payload);
+
+    if (is_full || targets == store::Lookup::damaged) {
+        abort(*knock);
+        if (is_full) return overloaded();
+        return refuse(KnockResult::store_failed,
+                      api::unavailable("The database could not answer.", kRetryAfterSeconds));
+    }
+    if (knock->jobs.is_empty()) {
+        abort(*knock);
+        core_.counters.count(KnockResult::no_device);
+        return conns_.answer_knock(origin, now);
+    }
+    for (push::Job* job = knock->jobs.front(); job != nullptr; job = knock->jobs.next(*job))
+        core_.dispatcher.submit(*job);
+    waiting_.push_back(*knock);
+}
+
+// False: our hands are full.
+bool Knocks::add_job(Knock& knock,
+                     push::Payload& payload,
+                     uint16_t lane,
+                     push::Style style,
+                     const store::TokenOwner& owner,
+                     const store::Target& target,
+                     Now now) {
+    std::array<uint8_t, push::kDeviceTokenMax> token;
+    const Result<size_t> token_size = push::apns::decode_token(target.registration_id(), token);
+    if (!token_size) {
+        // Apps may register anything; what is not a device token never reaches a request.
+        core_.counters.pushes[static_cast<size_t>(push::Outcome::bad_token)].add();
+        return true;
+    }
+    push::Job* const job = core_.dispatcher.admit(lane, payload);
+    if (job == nullptr) return false;
+    job->token = token;
+    job->token_size = static_cast<uint16_t>(*token_size);
+    job->account = owner.account;
+    job->device = target.device;
+    job->registered = target.registered;
+    job->push = core_.secrets.uuid();
+    job->accepted = now.unix;
+    job->expires = now.unix + core_.options.lanes[lane].service.expiration;
+    job->is_background = style == push::Style::background;
+    const Id<Knock> id = knocks_.id_of(knock);
+    job->owner = {id.index, id.generation};
+    knock.jobs.push_back(*job);
+    return true;
+}
+
+// Before its pushes were submitted.
+void Knocks::abort(Knock& knock) {
+    while (push::Job* const job = knock.jobs.pop_front()) core_.dispatcher.release(*job);
+    knocks_.give_back(knock);
+}
+
+void Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
+    core_.counters.pushes[static_cast<size_t>(answer.outcome)].add();
+    const push::Verdict verdict = core_.dispatcher.settle(job, answer, now);
+    if (verdict.renew_credential)
+        core_.outbox.ask_renewal(core_.options.lanes[job.lane].credential);
+    if (verdict.action == push::Action::retry) {
+        core_.counters.retries.add();
+        return;
+    }
+    finish_job(job, answer, verdict.action, now);
+}
+
+void Knocks::expire(push::Job& job, Now now) {
+    const push::Answer answer{.outcome = push::Outcome::expired};
+    core_.counters.pushes[static_cast<size_t>(answer.outcome)].add();
+    finish_job(job, answer, push::Action::finish, now);
+}
+
+void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now) {
+    // Both may be dropped when the committer's queue is full: the provider will say it again, and a
+    // push that is sent twice is harmless.
+    if (action == push::Action::forget) {
+        static_cast<void>(core_.outbox.submit(
+            {.worker = core_.worker,
+             .change = store::MarkDeviceDead{job.account, job.device, job.registered}}));
+    }
+    if (job.is_stored) {
+        static_cast<void>(core_.outbox.submit(
+            {.worker = core_.worker,
+             .change = store::ClearPending{job.account, job.device, job.serial}}));
+        core_.counters.jobs_pending.set(core_.counters.jobs_pending.get() - 1);
+    }
+    Knock* const knock = knocks_.find({job.owner.index, job.owner.generation});
+    if (knock != nullptr) {
+        knock->jobs.erase(job);
+        knock->has_delivered |= answer.outcome == push::Outcome::delivered;
+    }
+    core_.dispatcher.release(job);
+    if (knock != nullptr) finish_if_settled(*knock, now);
+}
+
+// All pushes settled, or all that are not are on disk.
+void Knocks::finish_if_settled(Knock& knock, Now now) {
+    const bool is_settled = knock.jobs.is_empty();
+    const bool is_stored = knock.is_storing && knock.writes_open == 0;
+    if (is_settled || is_stored) finish(knock, now);
+}
+
+void Knocks::finish(Knock& knock, Now now) {
+    const Origin origin = knock.origin;
+    const bool is_lost = knock.has_failed && !knock.jobs.is_empty();
+    const bool is_stored = !knock.jobs.is_empty();
+    if (!is_stored) core_.counters.knock_seconds.add(now.instant - knock.started);
+    const bool has_delivered = knock.has_delivered;
+    give_up(knock);
+    if (!conns_.is_waiting(origin)) {
+        core_.counters.count(KnockResult::abandoned);
+    } else if (is_lost) {
+        core_.counters.count(KnockResult::store_failed);
+        conns_.answer(
+            origin, api::unavailable("The push could not be stored.", kRetryAfterSeconds), now);
+    } else {
+        core_.counters.count(is_stored       ? KnockResult::stored
+                             : has_delivered ? KnockResult::delivered
+                                             : KnockResult::undeliverable);
+        conns_.answer_knock(origin, now);
+    }
+}
+
+// Nobody waits for its pushes any more; they go on without it.
+void Knocks::give_up(Knock& knock) {
+    while (push::Job* const job = knock.jobs.pop_front()) job->owner = {};
+    if (waiting_.contains(knock)) waiting_.erase(knock);
+    knocks_.give_back(knock);
+}
+
+Instant Knocks::next_deadline() const {
+    const Knock* const oldest = waiting_.front();
+    return oldest != nullptr ? oldest->started + core_.options.ack_wait : kNever;
+}
+
+void Knocks::on_deadline(Now now) {
+    while (next_deadline() <= now.instant) store(*waiting_.front(), now);
+}
+
+void Knocks::store_all(Now now) {
+    while (Knock* const knock = waiting_.front()) store(*knock, now);
+}
+
+// The sender has waited long enough: write what is not settled to disk, and answer when it is
+// there.
+void Knocks::store(Knock& knock, Now now) {
+    waiting_.erase(knock);
+    knock.is_storing = true;
+    const uint64_t ticket = make_ticket(TicketKind::knock, knocks_.id_of(knock));
+    for (push::Job* job = knock.jobs.front(); job != nullptr; job = knock.jobs.next(*job)) {
+        const uint64_t now_serial = static_cast<uint64_t>(now.unix.us) * 256 + core_.worker;
+        job->serial = last_serial_ = std::max(last_serial_ + 256, now_serial);
+        if (store(*job, ticket)) {
+            ++knock.writes_open;
+        } else {
+            knock.has_failed = true;
+        }
+    }
+    finish_if_settled(knock, now);
+}
+
+bool Knocks::store(push::Job& job, uint64_t ticket) {
+    store::Pending pending;
+    pending.account = job.account;
+    pending.device = job.device;
+    pending.app = core_.options.lanes[job.lane].name;
+    pending.serial = job.serial;
+    pending.accepted = job.accepted;
+    pending.expires = job.expires;
+    pending.push = job.push;
+    pending.is_background = job.is_background;
+    pending.payload = job.payload->text();
+    store::Write write{
+        .ticket = ticket, .worker = core_.worker, .change = store::PutPending{std::move(pending)}};
+    if (!core_.outbox.submit(std::move(write))) return false;
+    job.is_stored = true;
+    core_.counters.jobs_pending.set(core_.counters.jobs_pending.get() + 1);
+    return true;
+}
+
+void Knocks::on_committed(const store::Committed& committed, Now now) {
+    Knock* const knock = knocks_.find(id_of<Knock>(committed.ticket));
+    if (knock == nullptr) return;
+    KNUCKLE_ASSERT(knock->writes_open > 0);
+    --knock->writes_open;
+    // not_found: the account or device is gone, so there is nothing left to push for.
+    if (committed.status == store::WriteStatus::failed) knock->has_failed = true;
+    finish_if_settled(*knock, now);
+}
+
+void Knocks::load_pending(Now now) {
+    std::vector<store::Pending> rows;
+    store::Snapshot snapshot = core_.reader.snapshot();
+    if (snapshot.list_pending(core_.options.jobs_max * core_.options.workers, rows) ==
+        store::Lookup::damaged) {
+        log::error("pending_unreadable").field("worker", core_.worker);
+    }
+    uint64_t loaded = 0;
+    for (size_t i = core_.worker; i < rows.size(); i += core_.options.workers) {
+        const store::Pending& row = rows[i];
+        const auto app = std::find_if(
+            core_.options.apps.begin(), core_.options.apps.end(), [&](const AppOptions& options) {
+                return options.name == row.app;
+            });
+        store::Device device;
+        const bool is_wanted =
+            app != core_.options.apps.end() && app->lane != kNoLane && row.expires > now.unix &&
+            snapshot.find_device(row.account, row.device, device) == store::Lookup::found;
+        std::array<uint8_t, push::kDeviceTokenMax> token;
+        const Result<size_t> token_size =
+            is_wanted ? push::apns::decode_token(device.registration_id, token)
+                      : Result<size_t>(size_t{0});
+        push::Payload* const payload =
+            is_wanted && token_size ? core_.dispatcher.copy_payload(row.payload) : nullptr;
+        push::Job* const job =
+            payload != nullptr ? core_.dispatcher.admit(app->lane, *payload) : nullptr;
+        if (job == nullptr) {
+            if (payload != nullptr) core_.dispatcher.drop_payload(*payload);
+            // What cannot be pushed any more goes; what only finds no room now stays for the next
+            // start.
+            if (!is_wanted || !token_size) {
+                static_cast<void>(core_.outbox.submit(
+                    {.worker = core_.worker,
+                     .change = store::ClearPending{row.account, row.device, row.serial}}));
+            }
+            continue;
+        }
+        job->token = token;
+        job->token_size = static_cast<uint16_t>(*token_size);
+        job->account = row.account;
+        job->device = row.device;
+        job->registered = device.registered;
+        job->push = row.push;
+        job->accepted = row.accepted;
+        job->expires = row.expires;
+        job->serial = row.serial;
+        job->is_background = row.is_background;
+        job->is_stored = true;
+        core_.dispatcher.submit(*job);
+        ++loaded;
+    }
+    core_.counters.jobs_pending.set(loaded);
+    if (loaded > 0)
+        log::notice("pending_loaded").field("worker", core_.worker).field("pushes", loaded);
+}
+
+bool Knocks::is_idle() const {
+    return knocks_.count() == 0;
+}
+
+}  // namespace knuckle::engine

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The spine: from a knock to the pushes it causes, and from their answers to its answer. Read this
+// first.
+//
+//     knocks.start(request, app, origin, reply, now)     a decoded POST messages/
+//     knocks.settle(job, answer, now)                   an upstream had an answer, or lost the push
+//     knocks.on_committed(committed, now)                a pending record is on disk, or is not
+//     knocks.on_deadline(now)                            somebody has waited for ack_wait
+//
+// A 2xx means that the provider has every push of the knock, or that the disk has those it does not
+// have yet. So: answer when all pushes are settled; after ack_wait write the unsettled ones as
+// pending records and answer when they are committed. The pushes themselves go on until they are
+// settled or worthless.
+// Owner: engine::Worker.  Thread: its worker's.  Limits: options.jobs_max pushes and as many
+// knocks.
+#pragma once
+
+#include <cstdint>
+
+#include "api/command.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/time.h"
+#include "engine/core.h"
+#include "push/dispatcher.h"
+
+namespace knuckle::engine {
+
+class HttpConns;
+
+inline constexpr uint32_t kRetryAfterSeconds = 5;  // of our 503s
+
+// A sender that waits. Its pushes outlive it when they are stored.
+struct Knock {
+    Link link;                                  // in order of arrival
+    List<push::Job, &push::Job::sibling> jobs;  // not settled yet
+    Origin origin;
+    Instant started;
+    uint32_t writes_open = 0;  // pending records on their way to the disk
+    bool is_storing = false;
+    bool has_delivered = false;
+    bool has_stored = false;
+    bool has_failed = false;  // a pending record could not be written
+};
+
+class Knocks {
+public:
+    Knocks(Core& core, HttpConns& conns);
+    ~Knocks();
+    Knocks(const Knocks&) = delete;
+    Knocks& operator=(const Knocks&) = delete;
+
+    // Answers at once what can be: 404, 503, or 202 when there is nobody to wake.
+    void start(const api::Knock& request, size_t app, Origin origin, Now now);
+    void settle(push::Job& job, const push::Answer& answer, Now now);
+    // A push whose time ran out before it could be sent (again).
+    void expire(push::Job& job, Now now);
+    void on_committed(const store::Committed& committed, Now now);
+    void on_deadline(Now now);
+    [[nodiscard]] Instant next_deadline() const;
+
+    // Takes over this worker's share of what an earlier process left on disk.
+    void load_pending(Now now);
+
+    // Nobody waits for us, and every push left is on disk.
+    [[nodiscard]] bool is_idle() const;
+    // Stores everything that is not settled now, without waiting for ack_wait.
+    void store_all(Now now);
+
+private:
+    [[nodiscard]] bool add_job(Knock& knock,
+                               push::Payload& payload,
+                               uint16_t lane,
+                               push::Style style,
+                               const store::TokenOwner& owner,
+                               const store::Target& target,
+                               Now now);
+    void abort(Knock& knock);
+    void store(Knock& knock, Now now);
+    [[nodiscard]] bool store(push::Job& job, uint64_t ticket);
+    void finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now);
+    void finish_if_settled(Knock& knock, Now now);
+    void finish(Knock& knock, Now now);
+    void give_up(Knock& knock);
+
+    Core& core_;
+    HttpConns& conns_;
+    Pool<Knock> knocks_;
+    List<Knock, &Knock::link> waiting_;
+    uint64_t last_serial_ = 0;
+};
+
+}  // namespace knuckle::engine

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a worker is told once, at its start. Filled by app/ from the configuration; immutable; owned
+// by the supervisor until the process ends, so everybody may keep pointers into it. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "api/rest.h"
+#include "base/time.h"
+#include "io/io.h"
+#include "push/apns.h"
+#include "push/types.h"
+#include "tls/context.h"
+
+namespace knuckle::engine {
+
+inline constexpr uint16_t kNoLane = UINT16_MAX;
+
+// One app's way to its provider.
+struct LaneOptions {
+    std::string name;  // the app's, for the log
+    push::apns::Service service;
+    io::Endpoint endpoint;
+    std::string server_name;  // what the certificate must carry
+    const tls::Context* tls = nullptr;
+    size_t credential = 0;  // index of the provider token it uses
+};
+
+struct AppOptions {
+    std::string name;
+    uint16_t lane = kNoLane;  // kNoLane: it has no provider, its knocks go nowhere
+    push::Style unspecified_style = push::Style::alert;
+    push::Style low_style = push::Style::nothing;
+};
+
+struct ListenerOptions {
+    const tls::Context* tls = nullptr;  // nullptr: plain HTTP
+};
+
+// What all workers have in common.
+struct Options {
+    std::vector<AppOptions> apps;  // same order as routes.apps
+    std::vector<LaneOptions> lanes;
+    std::vector<ListenerOptions> listeners;
+    api::Routes routes;
+    std::string base_url;
+    std::string pubsub_jid;
+    Duration token_lifetime = hours(24 * 30);
+
+    Duration ack_wait = seconds(2);
+    Duration request_timeout = seconds(10);  // of a push on its stream
+    Duration idle_timeout = seconds(75);
+    Duration drain_timeout = seconds(10);
+    size_t connections_max = 20'000;
+    size_t jobs_max = 20'000;
+    uint32_t devices_max = 100;    // per account
+    uint32_t tokens_max = 20'000;  // per account
+    uint32_t workers = 1;
+};
+
+}  // namespace knuckle::engine

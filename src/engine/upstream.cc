@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/upstream.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "engine/knock.h"
+
+namespace knuckle::engine {
+
+namespace {
+
+// The tag of a stream is the id of its job.
+uint64_t to_tag(push::JobId id) {
+    return uint64_t{id.index} << 32 | id.generation;
+}
+push::JobId to_job_id(uint64_t tag) {
+    return {static_cast<uint32_t>(tag >> 32), static_cast<uint32_t>(tag)};
+}
+
+}  // namespace
+
+Upstream::Upstream(Core& core, uint16_t lane, Instant now)
+    : core_(core),
+      options_(core.options.lanes[lane]),
+      lane_(lane),
+      dialed_(now),
+      plain_(core.chunks),
+      sealed_(core.chunks),
+      session_(http2::SessionOptions{}) {
+    timer.owner = this;
+    timer.kind = static_cast<uint8_t>(TimerKind::upstream);
+}
+
+Upstream::~Upstream() {
+    KNUCKLE_ASSERT(in_flight_.is_empty());
+    core_.timers.disarm(timer);
+}
+
+bool Upstream::dial() {
+    id_ = core_.io.connect(options_.endpoint);
+    return !id_.is_null();
+}
+
+Result<void> Upstream::on_connected(Now) {
+    state_ = UpstreamState::shaking_hands;
+    tls_ = std::make_unique<tls::Engine>(
+        *options_.tls, tls::EngineOptions{.server_name = options_.server_name}, sealed_);
+    KNUCKLE_TRY(tls_->start());
+    return flush();
+}
+
+Result<void> Upstream::on_received(ByteView bytes,
+                                   Knocks& knocks,
+                                   push::apns::Decoder& decoder,
+                                   Now now) {
+    if (tls_ == nullptr)
+        return fail(Errc::protocol, "the provider spoke before the connection was up");
+    received_ = now.instant;
+    tls_->feed(bytes);
+    for (;;) {
+        const size_t size = KNUCKLE_TRY(tls_->open(core_.plaintext));
+        if (state_ == UpstreamState::shaking_hands && tls_->is_ready())
+            state_ = UpstreamState::ready;
+        if (size == 0) break;
+        KNUCKLE_TRY(session_.feed({core_.plaintext.data(), size}));
+        KNUCKLE_TRY(read_events(knocks, decoder, now));
+    }
+    if (must_close_) return fail(Errc::unavailable, "the provider asked for a new connection");
+    return {};
+}
+
+Result<void> Upstream::read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now) {
+    http2::Event event;
+    while (session_.next_event(event)) {
+        switch (event.kind) {
+            case http2::EventKind::response:
+            case http2::EventKind::refused:
+            case http2::EventKind::reset: {
+                push::Job* const job = core_.dispatcher.find(to_job_id(event.tag));
+                if (job == nullptr) break;
+                if (event.kind == http2::EventKind::response) {
+                    in_flight_.erase(*job);
+                    const push::Answer answer = decoder.decode(event);
+                    must_close_ |= answer.outcome == push::Outcome::provider_leaving ||
+                                   answer.outcome == push::Outcome::credential_expired;
+                    knocks.settle(*job, answer, now);
+                } else {
+                    const bool is_refused = event.kind == http2::EventKind::refused;
+                    hand_back(*job,
+                              is_refused ? push::Outcome::not_processed : push::Outcome::unknown,
+                              knocks,
+                              now);
+                }
+                break;
+            }
+            case http2::EventKind::goaway:
+                log::notice("provider_goaway")
+                    .field("app", options_.name)
+                    .field("reason", event.debug);
+                state_ = UpstreamState::draining;
+                break;
+            case http2::EventKind::limit:
+            case http2::EventKind::ping_ack:
+                break;
+        }
+    }
+    return {};
+}
+
+void Upstream::hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, Now now) {
+    in_flight_.erase(job);
+    knocks.settle(job, {.outcome = outcome}, now);
+}
+
+void Upstream::take_jobs(Knocks& knocks, Now now) {
+    // the provider does not read: let the jobs wait in the lane
+    if (core_.io.unsent(id_) > kUpstreamUnsentMax) return;
+    const push::ProviderToken& token = core_.provider_tokens[options_.credential];
+    while (state_ == UpstreamState::ready && session_.can_submit()) {
+        push::Job* const job = core_.dispatcher.take(lane_);
+        if (job == nullptr) return;
+        if (job->expires <= now.unix) {
+            knocks.expire(*job, now);
+            continue;
+        }
+        push::apns::RequestText text;
+        const http2::RequestHead head =
+            push::apns::encode(*job, options_.service, token.authorization, text);
+        const uint64_t tag = to_tag(core_.dispatcher.id_of(*job));
+        const Result<int32_t> stream = session_.submit(head, as_bytes(job->payload->text()), tag);
+        if (!stream) {
+            // Stream ids ran out, or no memory: this connection is at its end, the push is not.
+            state_ = UpstreamState::draining;
+            knocks.settle(*job, {.outcome = push::Outcome::not_processed}, now);
+            return;
+        }
+        job->stream = *stream;
+        job->sent = now.instant;
+        in_flight_.push_back(*job);
+    }
+}
+
+Result<void> Upstream::flush() {
+    if (tls_ == nullptr) return {};
+    if (tls_->is_ready()) {
+        KNUCKLE_TRY(session_.drain(plain_));
+        if (!plain_.is_empty()) KNUCKLE_TRY(tls_->seal(plain_));
+    }
+    if (!sealed_.is_empty()) core_.io.send(id_, sealed_);
+    return {};
+}
+
+Instant Upstream::overdue_at() const {
+    const push::Job* const oldest = in_flight_.front();
+    return oldest != nullptr ? oldest->sent + core_.options.request_timeout : kNever;
+}
+
+bool Upstream::is_silent(Now now) const {
+    return overdue_at() <= now.instant && received_ <= in_flight_.front()->sent;
+}
+
+void Upstream::give_up_overdue(Knocks& knocks, Now now) {
+    while (overdue_at() <= now.instant) {
+        push::Job& job = *in_flight_.front();
+        session_.cancel(job.stream);
+        hand_back(job, push::Outcome::unknown, knocks, now);
+    }
+}
+
+void Upstream::end(Knocks& knocks, Now now) {
+    if (tls_ != nullptr && tls_->is_ready()) {
+        // The last words are a courtesy; the connection ends with or without them.
+        session_.close();
+        static_cast<void>(flush());
+        tls_->close();
+        if (!sealed_.is_empty()) core_.io.send(id_, sealed_);
+    }
+    core_.io.finish(id_);
+    while (push::Job* const job = in_flight_.front())
+        hand_back(*job, push::Outcome::unknown, knocks, now);
+}
+
+bool Upstream::wants_replacement() const {
+    return state_ == UpstreamState::draining || session_.is_draining();
+}
+
+}  // namespace knuckle::engine

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/assembly.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <sched.h>
+#include <tuple>
+#include <utility>
+
+#include "app/files.h"
+
+namespace knuckle::app {
+
+namespace {
+
+// Debian's bundle of authorities, kept up to date by ca-certificates.
+constexpr const char* kSystemBundle = "/etc/ssl/certs/ca-certificates.crt";
+
+// Which credential a lane uses: the same key for the same team and environment is one, whatever app
+// asks for it, because Apple counts provider tokens (providers.md A.2).
+using CredentialKey = std::tuple<bool, std::string, std::string, std::string>;
+
+struct Builder {
+    const config::Config& config;
+    Assembly& assembly;
+    std::vector<config::Mistake> mistakes;
+    std::vector<CredentialKey> credential_keys;
+
+    void complain(uint32_t line, std::string key, std::string text) {
+        mistakes.push_back({line, 0, std::move(key), std::move(text)});
+    }
+    void complain(uint32_t line, const std::string& key, const std::string& path, Error error) {
+        std::string text = "\"" + path + "\" " + error.what;
+        if (error.code == Errc::system && error.detail != 0)
+            text += std::string(": ") + std::strerror(error.detail);
+        complain(line, key, std::move(text));
+    }
+
+    std::optional<std::string> read(uint32_t line,
+                                    const std::string& key,
+                                    const std::string& name) {
+        const Result<std::string> path = resolve_path(name);
+        if (!path) {
+            complain(line, key, name, path.error());
+            return std::nullopt;
+        }
+        Result<std::string> text = read_file(*path);
+        if (!text) {
+            complain(line, key, *path, text.error());
+            return std::nullopt;
+        }
+        return std::move(*text);
+    }
+
+    const tls::Context* keep(tls::Context&& context) {
+        assembly.contexts.push_back(std::make_unique<tls::Context>(std::move(context)));
+        return assembly.contexts.back().get();
+    }
+
+    void add_listener(const config::Listen& listen, size_t index);
+    void add_app(const config::App& app);
+    void add_lane(const config::App& app, const std::string& prefix);
+    std::optional<size_t> add_credential(const config::Apns& apns, const std::string& prefix);
+};
+
+push::Style to_style(const std::string& name) {
+    if (name == "alert") return push::Style::alert;
+    return name == "background" ? push::Style::background : push::Style::nothing;
+}
+
+void Builder::add_listener(const config::Listen& listen, size_t index) {
+    engine::ListenerOptions options;
+    if (!listen.tls_certificate.empty()) {
+        const std::string prefix = "listen[" + std::to_string(index) + "].";
+        const auto certificate =
+            read(listen.line, prefix + "tls_certificate", listen.tls_certificate);
+        const auto key = read(listen.line, prefix + "tls_key", listen.tls_key);
+        if (!certificate || !key) return;
+        Result<tls::Context> context = tls::Context::server(
+            {.certificate_pem = *certificate, .key_pem = *key, .alpn = "http/1.1"});
+        if (!context)
+            return complain(
+                listen.line, prefix + "tls_certificate", listen.tls_certificate, context.error());
+        options.tls = keep(std::move(*context));
+    }
+    assembly.options.listeners.push_back(options);
+}
+
+std::optional<size_t> Builder::add_credential(const config::Apns& apns, const std::string& prefix) {
+    const CredentialKey key{apns.is_sandbox, apns.team_id, apns.key_id, apns.key_file};
+    const auto known = std::find(credential_keys.begin(), credential_keys.end(), key);
+    if (known != credential_keys.end()) return static_cast<size_t>(known - credential_keys.begin());
+    const auto pem = read(apns.line, prefix + "key_file", apns.key_file);
+    if (!pem) return std::nullopt;
+    Result<crypto::Es256Signer> signer = crypto::Es256Signer::load(*pem);
+    if (!signer) {
+        complain(apns.line, prefix + "key_file", apns.key_file, signer.error());
+        return std::nullopt;
+    }
+    credential_keys.push_back(key);
+    assembly.credentials.emplace_back(std::move(*signer), apns.key_id, apns.team_id);
+    return credential_keys.size() - 1;
+}
+
+void Builder::add_lane(const config::App& app, const std::string& prefix) {
+    const config::Apns& apns = app.apns;
+    const auto credential = add_credential(apns, prefix);
+    const std::string ca_file = apns.ca_file.empty() ? kSystemBundle : apns.ca_file;
+    const auto authorities = read(apns.line, prefix + "ca_file", ca_file);
+    if (!credential || !authorities) return;
+    Result<tls::Context> context = tls::Context::client({.ca_pem = *authorities, .alpn = "h2"});
+    if (!context) return complain(apns.line, prefix + "ca_file", ca_file, context.error());
+
+    engine::LaneOptions lane;
+    lane.name = app.name;
+    lane.service.authority = apns.endpoint.host;
+    lane.service.topic = apns.topic;
+    lane.service.collapse_id = apns.collapse_id;
+    lane.service.expiration = apns.expiration;
+    lane.endpoint = to_endpoint(apns.endpoint);
+    lane.server_name = apns.endpoint.host;
+    lane.tls = keep(std::move(*context));
+    lane.credential = *credential;
+    assembly.options.lanes.push_back(std::move(lane));
+}
+
+void Builder::add_app(const config::App& app) {
+    engine::AppOptions options;
+    options.name = app.name;
+    options.unspecified_style = to_style(app.unspecified_priority);
+    options.low_style = to_style(app.low_priority);
+    if (app.has_apns) {
+        const size_t lanes = assembly.options.lanes.size();
+        add_lane(app, "apps." + app.name + ".apns.");
+        if (assembly.options.lanes.size() > lanes) options.lane = static_cast<uint16_t>(lanes);
+    }
+    assembly.options.apps.push_back(std::move(options));
+    assembly.options.routes.apps.push_back({app.name, app.hosts});
+}
+
+uint32_t count_cores() {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+    return static_cast<uint32_t>(std::max(1, CPU_COUNT(&cores)));
+}
+
+}  // namespace
+
+io::Endpoint to_endpoint(const config::Address& address) {
+    return {address.host, address.port, address.unix_path};
+}
+
+std::vector<config::Mistake> assemble(const config::Config& config, Assembly& assembly) {
+    Builder builder{config, assembly, {}, {}};
+    engine::Options& options = assembly.options;
+    options.base_url = config.chatsecure.base_url;
+    options.pubsub_jid = config.chatsecure.pubsub_jid;
+    options.token_lifetime = config.chatsecure.token_lifetime;
+    options.routes.has_bare_lists = config.chatsecure.has_bare_lists;
+    options.ack_wait = config.ack_wait;
+    options.request_timeout = config.request_timeout;
+    options.idle_timeout = config.idle_timeout;
+    options.drain_timeout = config.drain_timeout;
+    options.connections_max = config.connections_max;
+    options.jobs_max = config.jobs_max;
+    options.workers =
+        config.workers != 0 ? config.workers : std::min(count_cores(), config::kWorkersMax);
+    for (size_t i = 0; i < config.listen.size(); ++i) builder.add_listener(config.listen[i], i);
+    for (const config::App& app : config.apps) builder.add_app(app);
+    return std::move(builder.mistakes);
+}
+
+}  // namespace knuckle::app

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/supervisor.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <utility>
+#include <vector>
+
+#include "app/admin.h"
+#include "app/assembly.h"
+#include "app/files.h"
+#include "app/lane_board.h"
+#include "app/password_thread.h"
+#include "app/sd_notify.h"
+#include "app/version.h"
+#include "app/worker_thread.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "metrics/render.h"
+#include "net/listener.h"
+#include "net/mailbox.h"
+#include "net/signals.h"
+#include "store/commit_thread.h"
+#include "store/committer.h"
+#include "store/env.h"
+
+namespace knuckle::app {
+
+namespace {
+
+// One line for the person at the terminal or the journal: what failed, on what, why. Always false.
+bool give_up(const std::string& what, const std::string& subject, Error error) {
+    std::string why = error.what;
+    if (error.code == Errc::system && error.detail != 0)
+        why += std::string(": ") + std::strerror(error.detail);
+    log::error("cannot_start").field("what", what).field("on", subject).field("error", why);
+    return false;
+}
+
+class Supervisor {
+public:
+    explicit Supervisor(const config::Config& config)
+        : config_(config),
+          admin_loop_({.connections_max = kAdminConnectionsMax + 8}),
+          admin_(
+              admin_loop_,
+              [](void* self, std::string_view path) { return as_self(self).show(path); },
+              [](void* self, Now now) { as_self(self).on_tick(now); },
+              this),
+          reports_(
+              admin_loop_,
+              kLettersMax,
+              [](void* self, Report&& report) { as_self(self).on_report(std::move(report)); },
+              this),
+          signals_(
+              admin_loop_,
+              {SIGTERM, SIGINT},
+              [](void* self, int number) { as_self(self).on_signal(number); },
+              this) {}
+
+    // Everything that can fail, before anything is served.
+    [[nodiscard]] bool open(Assembly& assembly);
+    int run();
+
+private:
+    static Supervisor& as_self(void* self) { return *static_cast<Supervisor*>(self); }
+
+    [[nodiscard]] bool open_store();
+    [[nodiscard]] bool make_workers(Assembly& assembly);
+    [[nodiscard]] bool bind_listeners();
+    void start_threads();
+
+    void on_signal(int number);
+    void on_report(Report&& report);
+    void on_committed(std::span<const store::Committed> batch);
+    void on_tick(Now now);
+    void on_drained(uint32_t worker);
+    [[nodiscard]] Page show(std::string_view path);
+    [[nodiscard]] Page show_readiness() const;
+    [[nodiscard]] Page show_metrics();
+
+    const config::Config& config_;
+    const engine::Options* options_ = nullptr;
+    net::Loop admin_loop_;
+    Admin admin_;
+    net::Mailbox<Report> reports_;
+    net::Signals signals_;
+
+    std::optional<store::Env> env_;
+    std::unique_ptr<crypto::SecureRandom> random_;
+    std::unique_ptr<store::Committer> committer_;
+    std::unique_ptr<store::CommitThread> commits_;
+    std::unique_ptr<PasswordThread> passwords_;
+    Office office_;
+    LaneBoard lanes_;
+    SdNotify sd_notify_;
+    std::vector<bool> drained_;
+    uint64_t pings_sent_ = 0;
+    Instant next_ping_{};
+    UnixTime started_{};
+    bool is_stopping_ = false;
+};
+
+bool Supervisor::open_store() {
+    const std::string& directory = config_.data_dir;
+    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+        return give_up(
+            "making the data directory", directory, fail(Errc::system, "cannot be made", errno));
+    }
+    const std::string key_name =
+        config_.store_key_file.empty() ? directory + "/store.key" : config_.store_key_file;
+    Result<std::string> key_path = resolve_path(key_name);
+    if (!key_path) return give_up("reading the store's key", key_name, key_path.error());
+    const Result<store::Keys> keys =
+        store::load_or_create_keys(*key_path, !store::Env::exists(directory));
+    if (!keys) return give_up("reading the store's key", *key_path, keys.error());
+    Result<store::Env> env = store::Env::open({.directory = directory, .keys = *keys});
+    if (!env) return give_up("opening the database", directory, env.error());
+    env_.emplace(std::move(*env));
+    env_->warm_up();
+    return true;
+}
+
+bool Supervisor::make_workers(Assembly& assembly) {
+    const Now now = admin_loop_.now();
+    std::vector<push::ProviderToken> tokens;
+    for (push::Credential& credential : assembly.credentials) {
+        Result<push::ProviderToken> token = credential.mint(now.unix);
+        if (!token) return give_up("signing a provider token", config_.data_dir, token.error());
+        tokens.push_back(std::move(*token));
+    }
+    crypto::SecureRandom::Seed seed{};
+    if (const Result<void> seeded = crypto::os_random(seed); !seeded) {
+        return give_up("asking the kernel for randomness", "getrandom", seeded.error());
+    }
+    random_ = std::make_unique<crypto::SecureRandom>(seed);
+    for (uint32_t i = 0; i < options_->workers; ++i) {
+        WorkerThread::Seed worker{
+            .index = i, .env = *env_, .provider_tokens = tokens, .credentials = {}};
+        random_->fill(worker.secret_seed);
+        random_->fill({reinterpret_cast<uint8_t*>(&worker.random_seed), sizeof worker.random_seed});
+        if (i == 0) worker.credentials = std::move(assembly.credentials);
+        office_.workers.push_back(
+            std::make_unique<WorkerThread>(office_, *options_, std::move(worker)));
+    }
+    drained_.resize(options_->workers);
+    return true;
+}
+
+bool Supervisor::bind_listeners() {
+    for (const config::Listen& listen : config_.listen) {
+        io::Endpoint endpoint = to_endpoint(listen.address);
+        Result<int> first = fail(Errc::system, "");
+        for (const auto& worker : office_.workers) {
+            // A Unix socket is bound once and shared; TCP sockets are bound per worker, on the port
+            // of the first.
+            const bool is_first = worker == office_.workers.front();
+            Result<int> fd = endpoint.is_unix() && !is_first ? net::duplicate(*first)
+                                                             : net::bind_listener(endpoint);
+            if (!fd) return give_up("listening", endpoint.text(), fd.error());
+            if (is_first && endpoint.port == 0 && !endpoint.is_unix())
+                endpoint.port = net::bound_port(*fd);
+            if (is_first) first = Result<int>(*fd);
+            if (const Result<void> result = worker->listen(*fd, endpoint.is_unix()); !result) {
+                return give_up("listening", endpoint.text(), result.error());
+            }
+        }
+        log::notice("listening")
+            .field("on", endpoint.text())
+            .field("tls", listen.tls_certificate.empty() ? "no" : "yes");
+    }
+    io::Endpoint admin = to_endpoint(config_.admin);
+    const Result<int> fd = net::bind_listener(admin);
+    if (!fd) return give_up("listening for the operator", admin.text(), fd.error());
+    if (const Result<void> result = admin_loop_.listen(*fd, admin.is_unix()); !result) {
+        return give_up("listening for the operator", admin.text(), result.error());
+    }
+    if (admin.port == 0) admin.port = net::bound_port(*fd);
+    log::notice("admin_listening").field("on", admin.text());
+    return true;
+}
+
+bool Supervisor::open(Assembly& assembly) {
+    options_ = &assembly.options;
+    lanes_.reset(assembly.options);
+    office_.context = this;
+    office_.submit_write = [](void* self, store::Write&& write) {
+        return as_self(self).commits_->submit(std::move(write));
+    };
+    office_.submit_password = [](void* self, engine::PasswordTask&& task) {
+        return as_self(self).passwords_->submit(std::move(task));
+    };
+    office_.report = [](void* self, Report&& report) {
+        static_cast<void>(as_self(self).reports_.post(std::move(report)));
+    };
+    const bool is_open = open_store() && make_workers(assembly) && bind_listeners();
+    if (!is_open) {
+        signals_.close();
+        reports_.close();
+        admin_loop_.stop();
+        admin_loop_.run(admin_);
+    }
+    return is_open;
+}
+
+void Supervisor::start_threads() {
+    committer_ = std::make_unique<store::Committer>(*env_, *random_);
+    commits_ = std::make_unique<store::CommitThread>(
+        *committer_,
+        [](void* self, std::span<const store::Committed> batch) {
+            as_self(self).on_committed(batch);
+        },
+        this);
+    passwords_ = std::make_unique<PasswordThread>(
+        [](void* self, uint32_t worker, engine::PasswordChecked&& checked) {
+            as_self(self).office_.workers[worker]->post(engine::Message(std::move(checked)));
+        },
+        this);
+    for (const auto& worker : office_.workers) worker->start();
+}
+
+int Supervisor::run() {
+    started_ = admin_loop_.now().unix;
+    start_threads();
+    log::notice("serving").field("version", version()).field("workers", options_->workers);
+    sd_notify_.ready();
+    admin_loop_.run(admin_);
+    for (const auto& worker : office_.workers) worker->join();
+    passwords_->stop();
+    commits_->stop();
+    log::notice("stopped");
+    return 0;
+}
+
+// On the commit thread: to each worker what it waits for.
+void Supervisor::on_committed(std::span<const store::Committed> batch) {
+    std::vector<engine::WritesCommitted> letters(office_.workers.size());
+    for (const store::Committed& write : batch) letters[write.worker].writes.push_back(write);
+    for (size_t i = 0; i < letters.size(); ++i) {
+        if (!letters[i].writes.empty())
+            office_.workers[i]->post(engine::Message(std::move(letters[i])));
+    }
+}
+
+void Supervisor::on_signal(int number) {
+    if (is_stopping_) return;
+    is_stopping_ = true;
+    // NOLINT(concurrency-mt-unsafe): main thread only
+    log::notice("stopping").field("signal", ::strsignal(number));
+    sd_notify_.stopping();
+    for (const auto& worker : office_.workers) worker->post(engine::Message(engine::Drain{}));
+}
+
+void Supervisor::on_report(Report&& report) {
+    if (const auto* const lane = std::get_if<engine::LaneReport>(&report)) {
+        lanes_.update(*lane);
+    } else {
+        on_drained(std::get<Drained>(report).worker);
+    }
+}
+
+void Supervisor::on_drained(uint32_t worker) {
+    if (drained_[worker]) return;
+    drained_[worker] = true;
+    office_.workers[worker]->post(Stop{});
+    for (const bool is_drained : drained_) {
+        if (!is_drained) return;
+    }
+    signals_.close();
+    reports_.close();
+    admin_loop_.stop();
+}
+
+// Keeps systemd's watchdog quiet only while every worker comes round to its letters.
+void Supervisor::on_tick(Now now) {
+    const Duration interval = sd_notify_.watchdog_interval();
+    if (interval == Duration{} || now.instant < next_ping_) return;
+    next_ping_ = now.instant + interval;
+    bool is_alive = true;
+    for (const auto& worker : office_.workers) is_alive &= worker->pings_answered() >= pings_sent_;
+    if (!is_alive) return;
+    sd_notify_.watchdog();
+    if (is_stopping_) return;
+    ++pings_sent_;
+    for (const auto& worker : office_.workers) worker->post(Ping{});
+}
+
+Page Supervisor::show(std::string_view path) {
+    if (path == "/healthz") return {.status = 200, .body = "ok\n"};
+    if (path == "/readyz") return show_readiness();
+    if (path == "/metrics") return show_metrics();
+    return {};
+}
+
+Page Supervisor::show_readiness() const {
+    std::string problems = lanes_.problems();
+    if (commits_->counts().is_read_only.load())
+        problems += "store: read-only, the last commit failed\n";
+    if (is_stopping_) problems += "stopping\n";
+    if (problems.empty()) return {.status = 200, .body = "ready\n"};
+    return {.status = 503, .body = std::move(problems)};
+}
+
+Page Supervisor::show_metrics() {
+    std::vector<const metrics::Counters*> counters;
+    for (const auto& worker : office_.workers) counters.push_back(&worker->counters());
+    std::vector<std::string_view> outcomes;
+    for (size_t i = 0; i < push::kOutcomeCount; ++i) {
+        outcomes.push_back(push::name_of(static_cast<push::Outcome>(i)));
+    }
+    const store::CommitCounts& commits = commits_->counts();
+    metrics::Process process;
+    process.version = version();
+    process.started = started_;
+    process.is_ready = show_readiness().status == 200;
+    process.commits = commits.commits.load();
+    process.commit_failures = commits.failures.load();
+    process.writes = commits.writes.load();
+    process.is_store_read_only = commits.is_read_only.load();
+    return {.status = 200,
+            .content_type = metrics::kContentType,
+            .body = metrics::render(counters, outcomes, process)};
+}
+
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+log::Level to_level(const std::string& name) {
+    if (name == "error") return log::Level::error;
+    if (name == "warning") return log::Level::warning;
+    if (name == "notice") return log::Level::notice;
+    return name == "debug" ? log::Level::debug : log::Level::info;
+}
+
+}  // namespace
+
+int serve(const std::string& config_path, const config::Config& config) {
+    log::set_level(to_level(config.log_level));
+    // a peer that is gone is an error of the write, not the end of the process
+    ::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    Assembly assembly;
+    const std::vector<config::Mistake> mistakes = assemble(config, assembly);
+    for (const config::Mistake& mistake : mistakes) {
+        log::error("cannot_start").field("error", config::describe(config_path, mistake));
+    }
+    if (!mistakes.empty()) return 1;
+    Supervisor supervisor(config);
+    return supervisor.open(assembly) ? supervisor.run() : 1;
+}
+
+}  // namespace knuckle::app

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "tests/support/certificates.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <stdexcept>
+
+#include <wolfssl/wolfcrypt/settings.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/random.h>
+#include <wolfssl/wolfcrypt/rsa.h>
+
+namespace knuckle::test {
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+constexpr word32 kRoom = 8192;
+
+// wolfCrypt's way of saying how much it wrote, or why it did not.
+word32 checked(int result, const char* what) {
+    if (result < 0) {
+        throw std::runtime_error(std::string("certificates: ") + what + " failed with " +
+                                 std::to_string(result));
+    }
+    return static_cast<word32>(result);
+}
+
+WC_RNG& random() {
+    struct Source {
+        WC_RNG rng;
+        Source() {
+            wolfSSL_Init();
+            checked(wc_InitRng(&rng), "seeding");
+        }
+        ~Source() { wc_FreeRng(&rng); }
+    };
+    static thread_local Source source;
+    return source.rng;
+}
+
+// A key pair, in whichever of wolfCrypt's two types.
+class Key {
+public:
+    explicit Key(KeyKind kind) : kind_(kind) {
+        init();
+        if (kind == KeyKind::p256) {
+            checked(wc_ecc_make_key_ex(&random(), 32, &ecc_, ECC_SECP256R1), "making a key");
+        } else {
+            checked(wc_MakeRsaKey(&rsa_, 2048, WC_RSA_EXPONENT, &random()), "making a key");
+        }
+    }
+    Key(KeyKind kind, const Bytes& pkcs8) : kind_(kind) {
+        init();
+        word32 at = 0;
+        const auto size = static_cast<word32>(pkcs8.size());
+        checked(kind == KeyKind::p256 ? wc_EccPrivateKeyDecode(pkcs8.data(), &at, &ecc_, size)
+                                      : wc_RsaPrivateKeyDecode(pkcs8.data(), &at, &rsa_, size),
+                "reading a key");
+    }
+    Key(const Key&) = delete;
+    Key& operator=(const Key&) = delete;
+    ~Key() {
+        if (kind_ == KeyKind::p256) {
+            wc_ecc_free(&ecc_);
+        } else {
+            wc_FreeRsaKey(&rsa_);
+        }
+    }
+
+    void* get() { return kind_ == KeyKind::p256 ? static_cast<void*>(&ecc_) : &rsa_; }
+    [[nodiscard]] int type() const { return kind_ == KeyKind::p256 ? ECC_TYPE : RSA_TYPE; }
+    [[nodiscard]] int signature() const {
+        return kind_ == KeyKind::p256 ? CTC_SHA256wECDSA : CTC_SHA256wRSA;
+    }
+
+    Bytes pkcs8() {
+        Bytes to(kRoom);
+        word32 size = kRoom;
+        if (kind_ == KeyKind::p256) {
+            checked(wc_EccKeyToPKCS8(&ecc_, to.data(), &size), "writing a key");
+        } else {
+            Bytes plain(kRoom);
+            const word32 used =
+                checked(wc_RsaKeyToDer(&rsa_, plain.data(), kRoom), "writing a key");
+            checked(wc_CreatePKCS8Key(to.data(), &size, plain.data(), used, RSAk, nullptr, 0),
+                    "writing a key");
+        }
+        to.resize(size);
+        return to;
+    }
+
+private:
+    void init() {
+        checked(kind_ == KeyKind::p256 ? wc_ecc_init(&ecc_) : wc_InitRsaKey(&rsa_, nullptr),
+                "a key");
+        if (kind_ == KeyKind::rsa2048) wc_RsaSetRNG(&rsa_, &random());
+    }
+
+    KeyKind kind_;
+    union {
+        ecc_key ecc_;
+        RsaKey rsa_;
+    };
+};
+
+std::string to_pem(const Bytes& der, int type) {
+    std::string pem(2 * der.size() + 128, '\0');
+    const word32 size = checked(wc_DerToPem(der.data(),
+                                            static_cast<word32>(der.size()),
+                                            reinterpret_cast<byte*>(pem.data()),
+                                            static_cast<word32>(pem.size()),
+                                            type),
+                                "writing PEM");
+    pem.resize(size);
+    return pem;
+}
+
+// Tag, length below 64 KiB, content.
+Bytes encode(uint8_t tag, std::span<const uint8_t> content) {
+    Bytes der{tag};
+    if (content.size() >= 0x80) der.push_back(content.size() > 0xff ? 0x82 : 0x81);
+    if (content.size() > 0xff) der.push_back(static_cast<uint8_t>(content.size() >> 8));
+    der.push_back(static_cast<uint8_t>(content.size()));
+    der.insert(der.end(), content.begin(), content.end());
+    return der;
+}
+
+std::span<const uint8_t> bytes(std::string_view text) {
+    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+// GeneralNames: dNSName is [2], iPAddress is [7] (RFC 5280 section 4.2.1.6).
+Bytes encode_alt_names(const std::vector<std::string>& names) {
+    Bytes all;
+    for (const std::string& name : names) {
+        std::array<uint8_t, 16> address{};
+        Bytes one;
+        if (inet_pton(AF_INET, name.c_str(), address.data()) == 1) {
+            one = encode(0x87, std::span(address).first(4));
+        } else if (inet_pton(AF_INET6, name.c_str(), address.data()) == 1) {
+            one = encode(0x87, address);
+        } else {
+            one = encode(0x82, bytes(name));
+        }
+        all.insert(all.end(), one.begin(), one.end());
+    }
+    return encode(0x30, all);
+}
+
+void set_date(byte* to, int& size, std::string_view utc_time) {
+    const Bytes der = encode(0x17, bytes(utc_time));
+    std::copy(der.begin(), der.end(), to);
+    size = static_cast<int>(der.size());
+}
+
+void set_validity(Cert& cert, Validity validity) {
+    const bool is_late = validity == Validity::expired;
+    const bool is_early = validity == Validity::not_yet;
+    set_date(cert.beforeDate, cert.beforeDateSz, is_early ? "480101000000Z" : "200101000000Z");
+    set_date(cert.afterDate, cert.afterDateSz, is_late ? "210101000000Z" : "491231235959Z");
+}
+
+void set_name(CertName& to, std::string_view name) {
+    const size_t size = std::min(name.size(), sizeof(to.commonName) - 1);
+    std::memcpy(to.commonName, name.data(), size);
+    to.commonName[size] = '\0';
+}
+
+struct Subject {
+    std::string_view name;
+    const std::vector<std::string>* alt_names = nullptr;
+    bool is_authority = false;
+    const char* purpose = nullptr;
+};
+
+// Without an issuer the certificate is self-signed.
+Bytes make_certificate(const Subject& subject,
+                       Key& key,
+                       Validity validity,
+                       const Authority* issuer) {
+    const auto cert = std::make_unique<Cert>();
+    checked(wc_InitCert(cert.get()), "starting a certificate");
+    set_name(cert->subject, subject.name);
+    set_name(cert->issuer, issuer != nullptr ? issuer->name : subject.name);
+    set_validity(*cert, validity);
+    cert->isCA = subject.is_authority;
+    cert->selfSigned = issuer == nullptr;
+    checked(wc_SetKeyUsage(cert.get(), subject.is_authority ? "keyCertSign" : "digitalSignature"),
+            "a key usage");
+    if (subject.purpose != nullptr)
+        checked(wc_SetExtKeyUsage(cert.get(), subject.purpose), "a purpose");
+    if (subject.alt_names != nullptr) {
+        const Bytes names = encode_alt_names(*subject.alt_names);
+        if (names.size() > sizeof(cert->altNames)) throw std::runtime_error("certificates: names");
+        std::copy(names.begin(), names.end(), cert->altNames);
+        cert->altNamesSz = static_cast<int>(names.size());
+    }
+    checked(wc_SetSubjectKeyIdFromPublicKey_ex(cert.get(), key.type(), key.get()), "a key id");
+    if (issuer != nullptr) {
+        const Bytes& der = issuer->certificate;
+        checked(wc_SetAuthKeyIdFromCert(cert.get(), der.data(), static_cast<int>(der.size())),
+                "an authority's key id");
+    }
+
+    std::unique_ptr<Key> issuer_key;
+    if (issuer != nullptr) issuer_key = std::make_unique<Key>(issuer->kind, issuer->key);
+    Key& signer = issuer_key ? *issuer_key : key;
+    cert->sigType = signer.signature();
+    Bytes der(kRoom);
+    checked(wc_MakeCert_ex(cert.get(), der.data(), kRoom, key.type(), key.get(), &random()),
+            "making a certificate");
+    der.resize(checked(
+        wc_SignCert_ex(
+            cert->bodySz, cert->sigType, der.data(), kRoom, signer.type(), signer.get(), &random()),
+        "signing a certificate"));
+    return der;
+}
+
+Authority authority_from(std::string_view name, const Issue& issue, const Authority* issuer) {
+    Key key(issue.key);
+    Authority authority;
+    authority.name = name;
+    authority.kind = issue.key;
+    authority.key = key.pkcs8();
+    authority.certificate =
+        make_certificate({.name = name, .is_authority = true}, key, issue.validity, issuer);
+    authority.certificate_pem = to_pem(authority.certificate, CERT_TYPE);
+    if (issuer != nullptr) authority.chain_pem = authority.certificate_pem + issuer->chain_pem;
+    return authority;
+}
+
+Identity identity_from(const Subject& subject, const Issue& issue, const Authority& authority) {
+    Key key(issue.key);
+    const Bytes der = make_certificate(subject, key, issue.validity, &authority);
+    return {.certificate_pem = to_pem(der, CERT_TYPE) + authority.chain_pem,
+            .key_pem = to_pem(key.pkcs8(), PKCS8_PRIVATEKEY_TYPE)};
+}
+
+}  // namespace
+
+Authority make_authority(std::string_view name, const Issue& issue) {
+    return authority_from(name, issue, nullptr);
+}
+
+Authority make_intermediate(const Authority& issuer, std::string_view name, const Issue& issue) {
+    return authority_from(name, issue, &issuer);
+}
+
+Identity issue_server(const Authority& authority,
+                      const std::vector<std::string>& names,
+                      const Issue& issue) {
+    // A subject of its own, so that a host name is never found there by mistake.
+    return identity_from(
+        {.name = "Knuckle Test Server", .alt_names = &names, .purpose = "serverAuth"},
+        issue,
+        authority);
+}
+
+Identity issue_client(const Authority& authority, std::string_view name, const Issue& issue) {
+    return identity_from({.name = name, .purpose = "clientAuth"}, issue, authority);
+}
+
+}  // namespace knuckle::test

@@ -165,7 +165,7 @@ $(call knuckle,$(1)): $(MALLOC_$(1)) $(call objects,$(1),$(SRC_app)) $(call arch
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) $(MODE_LDFLAGS_$(1)) -o $$@.new && mv $$@.new $$@
 
 $(foreach p,$(PROGRAMS),
-$(B)/$(1)/$(p): $(call objects,$(1),tests/mock/$(p)_main.cc) $(call archives,$(1),mock $(filter-out app,$(LINKED))) $(DEPS_LIBS)
+$(B)/$(1)/$(p): $(call objects,$(1),tests/mock/$(p)_main.cc) $(call archives,$(1),mock support $(filter-out app,$(LINKED))) $(DEPS_LIBS)
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
 )
 $(foreach m,$(TESTED),

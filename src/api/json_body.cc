@@ -194,7 +194,7 @@ std::optional<Reply> JsonReader::read(ByteView body, Fields& fields, Scratch& sc
         if (const auto index = fields.index_of(member.key)) sent[*index] = member.value;
     }
     for (size_t i = 0; i < fields.size(); ++i) {
-        if (sent[i]) fields[i] = to_value(*sent[i], scratch);
+        if (const auto& element = sent[i]) fields[i] = to_value(*element, scratch);
     }
     return std::nullopt;
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli.h"
 
-int main(int argc, char** argv) {
-    return knuckle::app::run_command(argc, argv);
-}
+int main(int argc, char** argv) { return knuckle::app::run_command(argc, argv); }

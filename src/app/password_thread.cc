@@ -30,9 +30,7 @@ engine::PasswordChecked compute(const engine::PasswordTask& task) {
 PasswordThread::PasswordThread(Deliver deliver, void* context)
     : deliver_(deliver), context_(context), thread_([this] { run(); }) {}
 
-PasswordThread::~PasswordThread() {
-    stop();
-}
+PasswordThread::~PasswordThread() { stop(); }
 
 bool PasswordThread::submit(engine::PasswordTask&& task) {
     const std::lock_guard lock(mutex_);

@@ -47,9 +47,7 @@ SdNotify::SdNotify(const NotifyEnvironment& environment, int process_id)
     : socket_(environment.notify_socket == nullptr ? "" : environment.notify_socket),
       watchdog_interval_(interval_from(environment, process_id)) {}
 
-void SdNotify::ready() {
-    tell("READY=1");
-}
+void SdNotify::ready() { tell("READY=1"); }
 
 void SdNotify::status(std::string_view text) {
     std::string line = "STATUS=" + std::string(text);
@@ -58,13 +56,9 @@ void SdNotify::status(std::string_view text) {
     tell(line);
 }
 
-void SdNotify::watchdog() {
-    tell("WATCHDOG=1");
-}
+void SdNotify::watchdog() { tell("WATCHDOG=1"); }
 
-void SdNotify::stopping() {
-    tell("STOPPING=1");
-}
+void SdNotify::stopping() { tell("STOPPING=1"); }
 
 void SdNotify::tell(std::string_view datagram) {
     if (!is_supervised()) return;

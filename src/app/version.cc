@@ -3,8 +3,6 @@
 
 namespace knuckle::app {
 
-std::string_view version() {
-    return KNUCKLE_VERSION;
-}
+std::string_view version() { return KNUCKLE_VERSION; }
 
 }  // namespace knuckle::app

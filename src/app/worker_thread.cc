@@ -40,9 +40,7 @@ WorkerThread::~WorkerThread() {
     loop_.run(worker_);
 }
 
-Result<void> WorkerThread::listen(int fd, bool is_unix) {
-    return loop_.listen(fd, is_unix);
-}
+Result<void> WorkerThread::listen(int fd, bool is_unix) { return loop_.listen(fd, is_unix); }
 
 void WorkerThread::start() {
     has_started_ = true;
@@ -100,8 +98,6 @@ void WorkerThread::report(const engine::LaneReport& report) {
     office_.report(office_.context, report);
 }
 
-void WorkerThread::drained() {
-    office_.report(office_.context, Drained{index_});
-}
+void WorkerThread::drained() { office_.report(office_.context, Drained{index_}); }
 
 }  // namespace knuckle::app

@@ -12,8 +12,8 @@ namespace knuckle {
 
 }  // namespace knuckle
 
-#define KNUCKLE_ASSERT(condition)                                          \
-    do {                                                                   \
-        if (!(condition)) [[unlikely]]                                     \
-            ::knuckle::assertion_failed(#condition, __FILE__, __LINE__);   \
+#define KNUCKLE_ASSERT(condition)                                        \
+    do {                                                                 \
+        if (!(condition)) [[unlikely]]                                   \
+            ::knuckle::assertion_failed(#condition, __FILE__, __LINE__); \
     } while (false)

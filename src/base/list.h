@@ -23,7 +23,7 @@ struct Link {
     bool is_linked = false;
 };
 
-template <typename T, Link T::*Member>
+template <typename T, Link T::* Member>
 class List {
 public:
     List() = default;

@@ -130,9 +130,9 @@ T take_value(Result<T>& result) {
 }  // namespace knuckle
 
 // Unwraps a Result or returns its error from the enclosing function (after SerenityOS' TRY).
-#define KNUCKLE_TRY(expression)                              \
-    __extension__({                                          \
-        auto knuckle_result = (expression);                  \
-        if (!knuckle_result) return knuckle_result.error();  \
-        ::knuckle::take_value(knuckle_result);               \
+#define KNUCKLE_TRY(expression)                             \
+    __extension__({                                         \
+        auto knuckle_result = (expression);                 \
+        if (!knuckle_result) return knuckle_result.error(); \
+        ::knuckle::take_value(knuckle_result);              \
     })

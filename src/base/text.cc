@@ -25,8 +25,9 @@ void write_digits(char* to, uint64_t value, size_t digits) {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+        return ascii_lower(x) == ascii_lower(y);
+    });
 }
 
 std::string to_lower(std::string_view text) {
@@ -78,8 +79,9 @@ bool decode_hex(std::string_view text, MutableBytes to) {
 }
 
 bool is_lower_hex(std::string_view text) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    });
 }
 
 // Civil date from days since the epoch, after Howard Hinnant's "chrono-compatible low-level date

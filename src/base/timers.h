@@ -32,9 +32,9 @@ struct Timer {
     [[nodiscard]] bool is_armed() const { return position != kIdle; }
 
     Instant deadline{};
-    void* owner = nullptr;     // set once by the owner, read when the timer is due
+    void* owner = nullptr;      // set once by the owner, read when the timer is due
     uint32_t position = kIdle;  // in the heap
-    uint8_t kind = 0;          // set once by the owner: which of its deadlines this is
+    uint8_t kind = 0;           // set once by the owner: which of its deadlines this is
 };
 
 class Timers {

@@ -33,9 +33,7 @@ std::string_view name_of(Type type) {
     return "";
 }
 
-std::string quoted(std::string_view text) {
-    return '"' + without_control_characters(text) + '"';
-}
+std::string quoted(std::string_view text) { return '"' + without_control_characters(text) + '"'; }
 
 // "[admin]", or what to call the keys before the first table.
 std::string called(std::string_view table) {
@@ -100,9 +98,7 @@ std::vector<Mistake> Reading::finish() {
 Table::Table(Reading& reading, const Value* value, std::string path)
     : reading_(reading), value_(value), path_(std::move(path)) {}
 
-std::string Table::path_of(std::string_view key) const {
-    return join(path_, key);
-}
+std::string Table::path_of(std::string_view key) const { return join(path_, key); }
 
 const Value* Table::find(std::string_view key) const {
     if (value_ == nullptr) return nullptr;

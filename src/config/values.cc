@@ -25,21 +25,11 @@ constexpr std::array<Unit, 5> kUnits{{{"d", hours(24).ns},
                                       {"s", seconds(1).ns},
                                       {"ms", milliseconds(1).ns}}};
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-bool is_upper(char c) {
-    return c >= 'A' && c <= 'Z';
-}
-bool is_lower(char c) {
-    return c >= 'a' && c <= 'z';
-}
-bool is_control(char c) {
-    return static_cast<unsigned char>(c) < ' ' || c == 0x7f;
-}
-bool is_alphanumeric(char c) {
-    return is_digit(c) || is_upper(c) || is_lower(c);
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }
+bool is_alphanumeric(char c) { return is_digit(c) || is_upper(c) || is_lower(c); }
 
 template <typename Predicate>
 bool all_of(std::string_view text, Predicate is_allowed) {

@@ -75,9 +75,7 @@ void Dialer::on_received(Upstream& upstream, ByteView bytes, Now now) {
     touch(upstream);
 }
 
-void Dialer::on_closed(Upstream& upstream, Error why, Now now) {
-    lose(upstream, why, now);
-}
+void Dialer::on_closed(Upstream& upstream, Error why, Now now) { lose(upstream, why, now); }
 
 // The connection failed. What it carried goes back to the lane; the lane gets another connection.
 void Dialer::lose(Upstream& upstream, Error why, Now now) {
@@ -129,6 +127,7 @@ void Dialer::set_ready(LaneState& lane, bool is_ready, Error why) {
     if (lane.was_reported && lane.is_ready == is_ready) return;
     lane.was_reported = true;
     lane.is_ready = is_ready;
+    core_.dispatcher.set_down(lane.lane, !is_ready);
     const auto count = std::count_if(
         lanes_.begin(), lanes_.end(), [](const LaneState& each) { return each.is_ready; });
     core_.counters.upstreams_ready.set(static_cast<uint64_t>(count));

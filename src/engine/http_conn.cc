@@ -50,6 +50,7 @@ void HttpConns::remove(HttpConn& conn) {
 
 void HttpConns::feed(HttpConn& conn, ByteView bytes, Now now) {
     conn.active = now.instant;
+    if (conn.is_ending) return;  // its last answer is given; what still arrives is nobody's
     if (conn.tls == nullptr) {
         conn.input = bytes;
         return;
@@ -80,10 +81,6 @@ bool HttpConns::next_call(HttpConn& conn, api::Call& call, Now now) {
         if (conn.is_waiting) {
             keep_rest(conn);
             return false;
-        }
-        if (conn.is_parsed) {
-            conn.parser.finish();
-            conn.is_parsed = false;
         }
         if (conn.is_ending || (conn.input.empty() && !refill(conn))) break;
         switch (conn.parser.next(conn.input)) {
@@ -117,7 +114,6 @@ bool HttpConns::next_call(HttpConn& conn, api::Call& call, Now now) {
 void HttpConns::take_request(HttpConn& conn, api::Call& call, Now) {
     const http1::Request& request = conn.parser.request();
     core_.counters.requests.add();
-    conn.is_parsed = true;
     conn.is_waiting = true;
     conn.is_in_request = false;
     ++conn.request;

@@ -58,7 +58,6 @@ struct HttpConn {
     Instant request_started{};  // of one that is arriving in pieces
     uint32_t request = 0;       // the number of the request in our hands
     bool is_waiting = false;    // a request is in our hands
-    bool is_parsed = false;     // the parser still holds that request
     bool is_head = false;
     bool keep_alive = true;
     bool is_ending = false;  // close when the output is flushed
@@ -75,8 +74,9 @@ public:
     void accept(io::ConnId id, size_t listener, const io::PeerAddress& peer, Now now);
     [[nodiscard]] HttpConn* find(io::ConnId id) { return table_.find(id); }
     void feed(HttpConn& conn, ByteView bytes, Now now);
-    // The views in `call` live until the next call of next_call() or feed() of any connection.
+    // The views in `call` live until call_done(), which follows each one that was carried out.
     [[nodiscard]] bool next_call(HttpConn& conn, api::Call& call, Now now);
+    void call_done(HttpConn& conn) { conn.parser.finish(); }
     [[nodiscard]] Origin origin_of(const HttpConn& conn) const { return {conn.id, conn.request}; }
     // The peer is gone.
     void remove(HttpConn& conn);

@@ -117,6 +117,7 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     for (push::Job* job = knock->jobs.front(); job != nullptr; job = knock->jobs.next(*job))
         core_.dispatcher.submit(*job);
     waiting_.push_back(*knock);
+    if (core_.dispatcher.lane(app_options.lane).is_down) store(*knock, now);
 }
 
 // False: our hands are full.
@@ -349,8 +350,6 @@ void Knocks::load_pending(Now now) {
         log::notice("pending_loaded").field("worker", core_.worker).field("pushes", loaded);
 }
 
-bool Knocks::is_idle() const {
-    return knocks_.count() == 0;
-}
+bool Knocks::is_idle() const { return knocks_.count() == 0; }
 
 }  // namespace knuckle::engine

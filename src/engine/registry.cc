@@ -306,7 +306,7 @@ void Registry::get(const api::GetToken& command,
         core_.reader.snapshot().find_token(caller.app, command.token, token);
     const bool is_own =
         lookup == store::Lookup::found && token.account == caller.id && token.expires > now.unix;
-    reply(origin, is_own ? api::encode_token(token, 200) : miss(lookup), now);
+    reply(origin, is_own ? api::encode_found_token(token) : miss(lookup), now);
 }
 
 void Registry::update(const api::UpdateToken& command,

@@ -10,9 +10,7 @@ namespace knuckle::engine {
 namespace {
 
 // The tag of a stream is the id of its job.
-uint64_t to_tag(push::JobId id) {
-    return uint64_t{id.index} << 32 | id.generation;
-}
+uint64_t to_tag(push::JobId id) { return uint64_t{id.index} << 32 | id.generation; }
 push::JobId to_job_id(uint64_t tag) {
     return {static_cast<uint32_t>(tag >> 32), static_cast<uint32_t>(tag)};
 }
@@ -62,37 +60,28 @@ Result<void> Upstream::on_received(ByteView bytes,
         if (state_ == UpstreamState::shaking_hands && tls_->is_ready())
             state_ = UpstreamState::ready;
         if (size == 0) break;
-        KNUCKLE_TRY(session_.feed({core_.plaintext.data(), size}));
-        KNUCKLE_TRY(read_events(knocks, decoder, now));
+        // What was answered before a mistake of the provider is answered all the same.
+        const Result<void> fed = session_.feed({core_.plaintext.data(), size});
+        read_events(knocks, decoder, now);
+        KNUCKLE_TRY(fed);
     }
     if (must_close_) return fail(Errc::unavailable, "the provider asked for a new connection");
     return {};
 }
 
-Result<void> Upstream::read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now) {
+void Upstream::read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now) {
     http2::Event event;
     while (session_.next_event(event)) {
         switch (event.kind) {
             case http2::EventKind::response:
-            case http2::EventKind::refused:
-            case http2::EventKind::reset: {
-                push::Job* const job = core_.dispatcher.find(to_job_id(event.tag));
-                if (job == nullptr) break;
-                if (event.kind == http2::EventKind::response) {
-                    in_flight_.erase(*job);
-                    const push::Answer answer = decoder.decode(event);
-                    must_close_ |= answer.outcome == push::Outcome::provider_leaving ||
-                                   answer.outcome == push::Outcome::credential_expired;
-                    knocks.settle(*job, answer, now);
-                } else {
-                    const bool is_refused = event.kind == http2::EventKind::refused;
-                    hand_back(*job,
-                              is_refused ? push::Outcome::not_processed : push::Outcome::unknown,
-                              knocks,
-                              now);
-                }
+                on_response(event, knocks, decoder, now);
                 break;
-            }
+            case http2::EventKind::refused:
+                hand_back(job_of(event), push::Outcome::not_processed, knocks, now);
+                break;
+            case http2::EventKind::reset:
+                hand_back(job_of(event), push::Outcome::unknown, knocks, now);
+                break;
             case http2::EventKind::goaway:
                 log::notice("provider_goaway")
                     .field("app", options_.name)
@@ -104,7 +93,25 @@ Result<void> Upstream::read_events(Knocks& knocks, push::apns::Decoder& decoder,
                 break;
         }
     }
-    return {};
+}
+
+// A stream's event comes at most once, and not after cancel(), so its job is always in our hands.
+push::Job& Upstream::job_of(const http2::Event& event) {
+    push::Job* const job = core_.dispatcher.find(to_job_id(event.tag));
+    KNUCKLE_ASSERT(job != nullptr);
+    return *job;
+}
+
+void Upstream::on_response(const http2::Event& event,
+                           Knocks& knocks,
+                           push::apns::Decoder& decoder,
+                           Now now) {
+    push::Job& job = job_of(event);
+    in_flight_.erase(job);
+    const push::Answer answer = decoder.decode(event);
+    must_close_ |= answer.outcome == push::Outcome::provider_leaving ||
+                   answer.outcome == push::Outcome::credential_expired;
+    knocks.settle(job, answer, now);
 }
 
 void Upstream::hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, Now now) {
@@ -113,7 +120,7 @@ void Upstream::hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, 
 }
 
 void Upstream::take_jobs(Knocks& knocks, Now now) {
-    // the provider does not read: let the jobs wait in the lane
+    // When the provider does not read, the jobs wait in the lane.
     if (core_.io.unsent(id_) > kUpstreamUnsentMax) return;
     const push::ProviderToken& token = core_.provider_tokens[options_.credential];
     while (state_ == UpstreamState::ready && session_.can_submit()) {
@@ -128,8 +135,13 @@ void Upstream::take_jobs(Knocks& knocks, Now now) {
             push::apns::encode(*job, options_.service, token.authorization, text);
         const uint64_t tag = to_tag(core_.dispatcher.id_of(*job));
         const Result<int32_t> stream = session_.submit(head, as_bytes(job->payload->text()), tag);
+        if (!stream && stream.error().code == Errc::invalid) {
+            // No connection would take this request, so it must not cost one.
+            knocks.settle(*job, {.outcome = push::Outcome::rejected}, now);
+            continue;
+        }
         if (!stream) {
-            // Stream ids ran out, or no memory: this connection is at its end, the push is not.
+            // The session takes nothing more: this connection is at its end, the push is not.
             state_ = UpstreamState::draining;
             knocks.settle(*job, {.outcome = push::Outcome::not_processed}, now);
             return;
@@ -142,7 +154,8 @@ void Upstream::take_jobs(Knocks& knocks, Now now) {
 
 Result<void> Upstream::flush() {
     if (tls_ == nullptr) return {};
-    if (tls_->is_ready()) {
+    // nghttp2 bounds what it owes a peer that floods but does not read only until it is drained.
+    if (tls_->is_ready() && core_.io.unsent(id_) <= kUpstreamUnsentMax) {
         KNUCKLE_TRY(session_.drain(plain_));
         if (!plain_.is_empty()) KNUCKLE_TRY(tls_->seal(plain_));
     }

@@ -70,7 +70,12 @@ public:
     Timer timer;  // the dial's deadline, then the oldest answer's
 
 private:
-    Result<void> read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now);
+    void read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now);
+    void on_response(const http2::Event& event,
+                     Knocks& knocks,
+                     push::apns::Decoder& decoder,
+                     Now now);
+    [[nodiscard]] push::Job& job_of(const http2::Event& event);
     void hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, Now now);
 
     Core& core_;

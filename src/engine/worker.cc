@@ -118,6 +118,7 @@ void Worker::Parts::serve(HttpConn& conn, Now now) {
         } else {
             registry.execute(call, origin, now);
         }
+        conns.call_done(conn);
     }
 }
 

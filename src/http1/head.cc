@@ -36,9 +36,7 @@ std::string_view without_trailing_space(std::string_view text) {
     return text;
 }
 
-ParseError bad(const char* what) {
-    return {400, what};
-}
+ParseError bad(const char* what) { return {400, what}; }
 
 Method to_method(std::string_view name) {
     if (name == "POST") return Method::post;
@@ -174,9 +172,7 @@ private:
 
 }  // namespace
 
-bool is_token(std::string_view text) {
-    return !text.empty() && consists_of(text, kTokenChars);
-}
+bool is_token(std::string_view text) { return !text.empty() && consists_of(text, kTokenChars); }
 
 std::optional<ParseError> check_head(std::string_view head,
                                      std::span<Field> fields,

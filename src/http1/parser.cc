@@ -22,7 +22,24 @@ using Fields = std::array<Field, kFieldsMax + 1>;
 
 // The field arrays travel from request to request of a thread: an idle parser has none, and a busy
 // one gets it without an allocation. As a member (2 KiB) it would be nine tenths of an idle parser.
-thread_local std::unique_ptr<Fields> spare_fields;
+class SpareFields {
+public:
+    std::unique_ptr<Fields> take() {
+        if (count_ == 0) return std::make_unique<Fields>();
+        return std::move(kept_[--count_]);
+    }
+    void give_back(std::unique_ptr<Fields> fields) {
+        if (count_ < kKeptMax) kept_[count_++] = std::move(fields);
+    }
+
+private:
+    static constexpr size_t kKeptMax = 64;
+
+    std::array<std::unique_ptr<Fields>, kKeptMax> kept_;
+    size_t count_ = 0;
+};
+
+thread_local SpareFields spare_fields;
 
 constexpr size_t kStorageMin = 1024;
 constexpr size_t kStorageMax = kHeadMax + kBodyMax;
@@ -208,7 +225,7 @@ Step Parser::State::begin(ByteView& input) {
     if (empty_line_size == 1 || input.front() == '\r' || input.front() == '\n')
         return fail(kNoRequestLine);
     phase = Phase::head;
-    fields = spare_fields ? std::move(spare_fields) : std::make_unique<Fields>();
+    fields = spare_fields.take();
     return read_head(input);
 }
 
@@ -362,26 +379,20 @@ void Parser::State::move_to(std::unique_ptr<uint8_t[]> room) {
 void Parser::State::release() {
     request = {};
     storage.reset();
-    if (fields) spare_fields = std::move(fields);
+    if (fields) spare_fields.give_back(std::move(fields));
     head = nullptr;
     storage_size = head_size = body_left = chunks_size = 0;
     field_count = empty_line_size = 0;
     in_field_name = false;
 }
 
-Parser::Parser() : state_(std::make_unique<State>()) {
-    static_assert(sizeof(State) <= 256);
-}
+Parser::Parser() : state_(std::make_unique<State>()) { static_assert(sizeof(State) <= 256); }
 
 Parser::~Parser() = default;
 
-Step Parser::next(ByteView& input) {
-    return state_->next(input);
-}
+Step Parser::next(ByteView& input) { return state_->next(input); }
 
-void Parser::finish() {
-    state_->finish();
-}
+void Parser::finish() { state_->finish(); }
 
 const Request& Parser::request() const {
     KNUCKLE_ASSERT(state_->phase == Phase::complete);

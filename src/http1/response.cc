@@ -23,9 +23,7 @@ constexpr size_t kFrontMax = kVersion.size() + 4 + kDate.size() + kContentLength
 
 // RFC 9110 section 8.6 forbids Content-Length in the first two; 304 has no content either and may
 // do without.
-bool is_without_content(uint16_t status) {
-    return status < 200 || status == 204 || status == 304;
-}
+bool is_without_content(uint16_t status) { return status < 200 || status == 204 || status == 304; }
 
 // Writes into room that is known to suffice.
 class Writer {
@@ -81,9 +79,7 @@ void write_response(const Response& response, std::string_view date, Buffer& out
     if (has_content && !response.is_to_head) out.append(response.body);
 }
 
-void write_continue(Buffer& out) {
-    out.append("HTTP/1.1 100 Continue\r\n\r\n");
-}
+void write_continue(Buffer& out) { out.append("HTTP/1.1 100 Continue\r\n\r\n"); }
 
 std::string format_http_date(UnixTime time) {
     constexpr std::array<std::string_view, 7> kDays = {

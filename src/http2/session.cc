@@ -160,13 +160,9 @@ bool Session::next_event(Event& event) {
     return false;
 }
 
-size_t Session::streams_open() const {
-    return state_->streams.open_count();
-}
+size_t Session::streams_open() const { return state_->streams.open_count(); }
 
-size_t Session::streams_max() const {
-    return state_->limit;
-}
+size_t Session::streams_max() const { return state_->limit; }
 
 bool Session::is_draining() const {
     const State& state = *state_;

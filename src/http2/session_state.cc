@@ -20,9 +20,7 @@ constexpr size_t kContinuationsMax = 8 * 9;
 
 using State = Session::State;
 
-State& state_of(void* user) {
-    return *static_cast<State*>(user);
-}
+State& state_of(void* user) { return *static_cast<State*>(user); }
 
 int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
     State& state = state_of(user);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a Session is inside, shared by its two sources and nobody else: nghttp2, the streams, and what
-// the peer has let us know. session.cc has the verbs; session_state.cc what nghttp2 calls while it is
-// fed and drained, and how that changes the state.
+// What a Session is inside, for its two sources only: nghttp2, the streams, and what the peer has
+// let us know. session.cc has the verbs; session_state.cc has what nghttp2 calls while it is fed
+// and drained, and what follows from that.
 #pragma once
 
 #include <array>
@@ -17,13 +17,11 @@
 
 namespace knuckle::http2 {
 
-inline constexpr size_t kFieldOverhead =
-    32;  // what a field counts beyond its octets: RFC 9113 6.5.2
+// What a field counts beyond its octets (RFC 9113 section 6.5.2).
+inline constexpr size_t kFieldOverhead = 32;
 
 // For calls of nghttp2 that fail only when memory runs out or we misuse them.
-inline void must(int code) {
-    KNUCKLE_ASSERT(code == 0);
-}
+inline void must(int code) { KNUCKLE_ASSERT(code == 0); }
 
 struct Session::State {
     explicit State(const SessionOptions& chosen);

@@ -2,14 +2,13 @@
 // The requests of one connection, from submit() until their event has been pulled: who they are,
 // what has come back, and the queue of those that ended. Knows nothing of nghttp2 or of frames.
 //
-//     Stream* stream = streams.open(tag, body);    nullptr: full
-//     stream->add_field(...), streams.add_body(*stream, ...)      as the response comes in
-//     streams.finish(*stream, outcome, error_code)                queues its event
-//     streams.next_event(event)                                   oldest first; its views live
-//     until the next call
+//     Stream* stream = streams.open(tag, body);                 nullptr: full
+//     stream->add_field(...); streams.add_body(*stream, ...);   as the response comes in
+//     streams.finish(*stream, outcome, error_code);             queues its event
+//     while (streams.next_event(event)) ...                     oldest first; views until the next
 //
-// Owner: Session.  Thread: its worker's.  Limit: the count given at construction, events not pulled
-// included.
+// Owner: Session.  Thread: its worker's.  Limit: the count given at construction, in which events
+// that were not pulled are included.
 #pragma once
 
 #include <array>
@@ -70,8 +69,7 @@ public:
     // Ends the life of the views in the event pulled last.
     void release_shown();
 
-    // The open stream or the one whose event waits; nullptr when there is none. Walks through them
-    // all.
+    // Open, or with its event waiting; nullptr when there is none. Looks at every stream.
     [[nodiscard]] Stream* find(int32_t id);
     // Visits the open streams; `visit` may finish the one it is shown.
     template <typename Visit>

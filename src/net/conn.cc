@@ -26,9 +26,7 @@ void release(Conn& conn) {
     loop.conns.give_back(conn);
 }
 
-void on_handle_closed(uv_handle_t* handle) {
-    release(*static_cast<Conn*>(handle->data));
-}
+void on_handle_closed(uv_handle_t* handle) { release(*static_cast<Conn*>(handle->data)); }
 
 // The connection ended by itself: tell the handler, once, and close.
 void report_closed(Conn& conn, const char* what, int uv_error) {

@@ -16,9 +16,7 @@ namespace knuckle::net {
 
 namespace {
 
-Error system_error(const char* what) {
-    return fail(Errc::system, what, errno);
-}
+Error system_error(const char* what) { return fail(Errc::system, what, errno); }
 
 Error close_and_fail(int fd, const char* what) {
     const Error error = system_error(what);

@@ -215,15 +215,9 @@ void Loop::stop() {
     uv_close(reinterpret_cast<uv_handle_t*>(&state_->timer), nullptr);
 }
 
-Now Loop::now() {
-    return state_->read_clock();
-}
-ChunkPool& Loop::chunks() {
-    return state_->chunks;
-}
-size_t Loop::connections_open() const {
-    return state_->conns_open;
-}
+Now Loop::now() { return state_->read_clock(); }
+ChunkPool& Loop::chunks() { return state_->chunks; }
+size_t Loop::connections_open() const { return state_->conns_open; }
 
 io::ConnId Loop::connect(const io::Endpoint& endpoint) {
     if (state_->is_stopping) return {};

@@ -37,9 +37,7 @@ Signals::Signals(Loop& loop, std::initializer_list<int> numbers, Callback callba
     }
 }
 
-Signals::~Signals() {
-    KNUCKLE_ASSERT(state_->is_closed);
-}
+Signals::~Signals() { KNUCKLE_ASSERT(state_->is_closed); }
 
 void Signals::close() {
     if (state_->is_closed) return;

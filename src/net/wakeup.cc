@@ -30,9 +30,7 @@ Wakeup::Wakeup(Loop& loop, Callback callback, void* context) : state_(std::make_
     state_->async.data = state_.get();
 }
 
-Wakeup::~Wakeup() {
-    KNUCKLE_ASSERT(state_->is_closed);
-}
+Wakeup::~Wakeup() { KNUCKLE_ASSERT(state_->is_closed); }
 
 void Wakeup::signal() {
     const std::lock_guard lock(state_->mutex);

@@ -41,7 +41,8 @@ struct DispatcherOptions {
 struct Lane {
     List<Job, &Job::link> waiting;
     size_t in_flight = 0;
-    bool has_delivered = false;
+    bool has_delivered = false;  // since the start: topic, environment and credential are right
+    bool is_down = false;        // no connection, and none in sight: do not make senders wait
 };
 
 class Dispatcher {
@@ -71,6 +72,7 @@ public:
     [[nodiscard]] JobId id_of(const Job& job) { return jobs_.id_of(job); }
     [[nodiscard]] size_t jobs_count() const { return jobs_.count(); }
     [[nodiscard]] size_t jobs_max() const { return jobs_.count_max(); }
+    void set_down(uint16_t lane, bool is_down) { lanes_[lane].is_down = is_down; }
     [[nodiscard]] const Lane& lane(uint16_t index) const { return lanes_[index]; }
     template <typename Visit>
     void for_each_job(Visit visit) {

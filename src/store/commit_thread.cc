@@ -129,9 +129,7 @@ CommitThread::CommitThread(Committer& committer,
     state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 
-CommitThread::~CommitThread() {
-    stop();
-}
+CommitThread::~CommitThread() { stop(); }
 
 bool CommitThread::submit(Write&& write) {
     {
@@ -153,8 +151,6 @@ void CommitThread::stop() {
     if (state_->thread.joinable()) state_->thread.join();
 }
 
-const CommitCounts& CommitThread::counts() const {
-    return state_->counts;
-}
+const CommitCounts& CommitThread::counts() const { return state_->counts; }
 
 }  // namespace knuckle::store

@@ -28,9 +28,7 @@ struct Upgrade {
 constexpr std::span<const Upgrade> kUpgrades;
 static_assert(kUpgrades.size() == kSchemaVersion - 1);
 
-std::string data_path(const std::string& directory) {
-    return directory + "/data.mdb";
-}
+std::string data_path(const std::string& directory) { return directory + "/data.mdb"; }
 
 Result<void> check_directory(const std::string& directory) {
     struct stat status;

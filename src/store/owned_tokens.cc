@@ -18,6 +18,7 @@ Result<uint32_t> OwnedTokens::count(const Uuid& account) {
 }
 
 Result<bool> OwnedTokens::add(const DeviceRef& ref, const LookupHash& token) {
+    const uint32_t before = KNUCKLE_TRY(count(ref.account));
     uint16_t part = 0;
     std::vector<LookupHash> hashes;
     const auto last = KNUCKLE_TRY(rows_.last(owned_by(ref), owned_key(ref, kOwnedPartsMax)));
@@ -32,7 +33,6 @@ Result<bool> OwnedTokens::add(const DeviceRef& ref, const LookupHash& token) {
     }
     hashes.push_back(token);
     KNUCKLE_TRY(write(owned_key(ref, part), hashes));
-    const uint32_t before = KNUCKLE_TRY(count(ref.account));
     KNUCKLE_TRY(set_count(ref.account, before + 1));
     return true;
 }
@@ -43,6 +43,7 @@ Result<void> OwnedTokens::remove(const DeviceRef& ref, const LookupHash& token) 
         auto hashes = KNUCKLE_TRY(read(key));
         const auto found = std::ranges::find(hashes, token);
         if (found == hashes.end()) continue;
+        const uint32_t before = KNUCKLE_TRY(count(ref.account));
         // The very last one takes its place, so that all parts but the last stay full.
         const RowKey& last_key = keys.back();
         auto last = KNUCKLE_TRY(read(last_key));
@@ -55,15 +56,14 @@ Result<void> OwnedTokens::remove(const DeviceRef& ref, const LookupHash& token) 
             KNUCKLE_TRY(write(last_key, last));
         }
         KNUCKLE_TRY(write(key, hashes));
-        const uint32_t before = KNUCKLE_TRY(count(ref.account));
         return set_count(ref.account, before - std::min(before, 1U));
     }
     return {};
 }
 
 Result<std::vector<LookupHash>> OwnedTokens::take(const DeviceRef& ref) {
-    auto tokens = KNUCKLE_TRY(take_all(owned_by(ref)));
     const uint32_t before = KNUCKLE_TRY(count(ref.account));
+    auto tokens = KNUCKLE_TRY(take_all(owned_by(ref)));
     const auto gone = static_cast<uint32_t>(std::min<size_t>(before, tokens.size()));
     if (gone > 0) KNUCKLE_TRY(set_count(ref.account, before - gone));
     return tokens;

@@ -88,7 +88,15 @@ struct Node {
     uint64_t child = 0;  // of a branch
     uint64_t data_size = 0;
     uint16_t flags = 0;
+
+    [[nodiscard]] size_t size() const {
+        const size_t size = kNodeSize + key.size() + data.size();
+        return size + size % 2;
+    }
 };
+
+// LMDB leaves no gaps between the nodes of a page, so two that overlap show in the sum.
+size_t space_of_nodes(ByteView page) { return page.size() - load<uint16_t>(page, 14); }
 
 Tree load_tree(ByteView bytes, size_t at) {
     return {.flags = load<uint16_t>(bytes, at + 4),
@@ -132,7 +140,6 @@ private:
         return file_.subspan(static_cast<size_t>(number) * meta_.page_size, meta_.page_size);
     }
     [[nodiscard]] bool read_node(ByteView page, size_t index, bool is_leaf, Node& node) const;
-    [[nodiscard]] bool fills_page(ByteView page, size_t count, bool is_leaf) const;
     // Is `key` where it may be: after all keys seen, and not before the last branch taken?
     [[nodiscard]] bool is_next(ByteView key, bool may_equal) const;
 
@@ -214,15 +221,17 @@ Result<void> Checker::check_page(uint64_t number, size_t level) {
                           upper <= meta_.page_size;
     if (!is_sound) return bad_page(number);
     const size_t count = (lower - kHeaderSize) / 2;
-    if (count == 0 || !fills_page(page, count, is_leaf)) return bad_page(number);
+    if (count == 0) return bad_page(number);
     return is_leaf ? check_leaf(number, page, count) : check_branch(number, page, count, level);
 }
 
 Result<void> Checker::check_branch(uint64_t number, ByteView page, size_t count, size_t level) {
     if (count < 2 && !is_free_tree_) return bad_page(number);
+    size_t filled = 0;
     for (size_t i = 0; i < count; ++i) {
         Node node;
         if (!read_node(page, i, false, node)) return bad_page(number);
+        filled += node.size();
         if (i > 0) {
             if (!is_next(node.key, false)) return bad_page(number);
             last_key_ = node.key;
@@ -230,16 +239,19 @@ Result<void> Checker::check_branch(uint64_t number, ByteView page, size_t count,
         }
         KNUCKLE_TRY(check_page(node.child, level + 1));
     }
+    if (filled != space_of_nodes(page)) return bad_page(number);
     return {};
 }
 
 Result<void> Checker::check_leaf(uint64_t number, ByteView page, size_t count) {
     entries_ += count;
+    size_t filled = 0;
     for (size_t i = 0; i < count; ++i) {
         Node node;
         if (!read_node(page, i, true, node) || !is_next(node.key, last_is_bound_)) {
             return bad_page(number);
         }
+        filled += node.size();
         last_key_ = node.key;
         last_is_bound_ = false;
         if ((node.flags & kIsSubTree) != 0) return fail(Errc::invalid, kForeign);
@@ -248,6 +260,7 @@ Result<void> Checker::check_leaf(uint64_t number, ByteView page, size_t count) {
         if ((node.flags & kIsOverflowing) != 0) data = KNUCKLE_TRY(take_overflow(node));
         if (is_free_tree_) KNUCKLE_TRY(check_free_list(number, data));
     }
+    if (filled != space_of_nodes(page)) return bad_page(number);
     return {};
 }
 
@@ -304,18 +317,6 @@ bool Checker::read_node(ByteView page, size_t index, bool is_leaf, Node& node) c
     return true;
 }
 
-// LMDB leaves no gaps between the nodes, so two that overlap show in the sum.
-bool Checker::fills_page(ByteView page, size_t count, bool is_leaf) const {
-    size_t filled = 0;
-    for (size_t i = 0; i < count; ++i) {
-        Node node;
-        if (!read_node(page, i, is_leaf, node)) return false;
-        const size_t size = kNodeSize + node.key.size() + node.data.size();
-        filled += size + size % 2;
-    }
-    return filled == page.size() - load<uint16_t>(page, 14);
-}
-
 bool Checker::is_next(ByteView key, bool may_equal) const {
     if (is_free_tree_) {
         if (key.size() != sizeof(uint64_t)) return false;
@@ -333,8 +334,6 @@ bool Checker::is_next(ByteView key, bool may_equal) const {
 
 }  // namespace
 
-Result<void> check_pages(ByteView file) {
-    return Checker(file).run();
-}
+Result<void> check_pages(ByteView file) { return Checker(file).run(); }
 
 }  // namespace knuckle::store

@@ -30,9 +30,7 @@ Result<std::optional<ByteView>> Rows::get(const RowKey& key) {
     return std::optional(to_view(lmdb_value));
 }
 
-Result<bool> Rows::has(const RowKey& key) {
-    return KNUCKLE_TRY(get(key)).has_value();
-}
+Result<bool> Rows::has(const RowKey& key) { return KNUCKLE_TRY(get(key)).has_value(); }
 
 Result<void> Rows::put(const RowKey& key, ByteView value) {
     MDB_val lmdb_key = to_val(key.view());

@@ -167,13 +167,9 @@ private:
 };
 
 // The hash of a name puts the app and a zero byte before it, so an app's name has none.
-bool is_app_name(std::string_view app) {
-    return app.find('\0') == std::string_view::npos;
-}
+bool is_app_name(std::string_view app) { return app.find('\0') == std::string_view::npos; }
 
-uint8_t flag(bool is_set, uint8_t bit) {
-    return is_set ? bit : uint8_t{0};
-}
+uint8_t flag(bool is_set, uint8_t bit) { return is_set ? bit : uint8_t{0}; }
 
 }  // namespace
 
@@ -195,29 +191,17 @@ bool RowKey::is_front_of(ByteView key) const {
     return key.size() >= size_ && std::memcmp(key.data(), bytes_.data(), size_) == 0;
 }
 
-RowKey account_key(const Uuid& account) {
-    return RowKey(Table::accounts).add(account.view());
-}
+RowKey account_key(const Uuid& account) { return RowKey(Table::accounts).add(account.view()); }
 
-RowKey device_key(const DeviceRef& ref) {
-    return devices_of(ref.account).add(ref.device.view());
-}
+RowKey device_key(const DeviceRef& ref) { return devices_of(ref.account).add(ref.device.view()); }
 
-RowKey devices_of(const Uuid& account) {
-    return RowKey(Table::devices).add(account.view());
-}
+RowKey devices_of(const Uuid& account) { return RowKey(Table::devices).add(account.view()); }
 
-RowKey hashed_key(Table table, const LookupHash& hash) {
-    return RowKey(table).add(hash);
-}
+RowKey hashed_key(Table table, const LookupHash& hash) { return RowKey(table).add(hash); }
 
-RowKey tally_key(const Uuid& account) {
-    return RowKey(Table::owned_tokens).add(account.view());
-}
+RowKey tally_key(const Uuid& account) { return RowKey(Table::owned_tokens).add(account.view()); }
 
-RowKey owned_by(const DeviceRef& ref) {
-    return tally_key(ref.account).add(ref.device.view());
-}
+RowKey owned_by(const DeviceRef& ref) { return tally_key(ref.account).add(ref.device.view()); }
 
 // Big endian, so that the parts lie in their order.
 RowKey owned_key(const DeviceRef& ref, uint16_t part) {
@@ -226,13 +210,9 @@ RowKey owned_key(const DeviceRef& ref, uint16_t part) {
     return owned_by(ref).add(bytes);
 }
 
-RowKey pending_key(const DeviceRef& ref) {
-    return pending_of(ref.account).add(ref.device.view());
-}
+RowKey pending_key(const DeviceRef& ref) { return pending_of(ref.account).add(ref.device.view()); }
 
-RowKey pending_of(const Uuid& account) {
-    return RowKey(Table::pending).add(account.view());
-}
+RowKey pending_of(const Uuid& account) { return RowKey(Table::pending).add(account.view()); }
 
 std::optional<DeviceRef> parse_device_key(ByteView key) {
     if (key.size() != 1 + 2 * kUuidSize) return std::nullopt;

@@ -142,17 +142,11 @@ Lookup Reader::State::find_reference(const RowKey& key, Uuid& account) {
 }
 
 Reader::Reader(const Env& env) : state_(std::make_unique<State>(env)) {}
-Reader::~Reader() {
-    KNUCKLE_ASSERT(!state_->has_snapshot);
-}
+Reader::~Reader() { KNUCKLE_ASSERT(!state_->has_snapshot); }
 
-Snapshot Reader::snapshot() {
-    return Snapshot(*state_);
-}
+Snapshot Reader::snapshot() { return Snapshot(*state_); }
 
-uint64_t Reader::damaged_count() const {
-    return state_->damaged_count;
-}
+uint64_t Reader::damaged_count() const { return state_->damaged_count; }
 
 Snapshot::Snapshot(Reader::State& state) : state_(&state) {
     KNUCKLE_ASSERT(!state.has_snapshot);
@@ -177,9 +171,7 @@ Lookup Snapshot::find_token(std::string_view app, std::string_view text, TokenOw
     return status;
 }
 
-Snapshot::TargetScan Snapshot::begin_targets(const Uuid& account) {
-    return {.account = account};
-}
+Snapshot::TargetScan Snapshot::begin_targets(const Uuid& account) { return {.account = account}; }
 
 const Target* Snapshot::next_target(TargetScan& scan) {
     Reader::State& state = *state_;

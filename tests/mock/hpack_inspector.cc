@@ -15,12 +15,8 @@ constexpr size_t kFrameHeadSize = 9;
 constexpr size_t kPriorityFieldSize = 5;
 
 // RFC 7541: 001xxxxx changes the table's size, 01xxxxxx enters a field into the table.
-constexpr bool is_size_update(uint8_t octet) {
-    return (octet & 0xe0) == 0x20;
-}
-constexpr bool is_insertion(uint8_t octet) {
-    return (octet & 0xc0) == 0x40;
-}
+constexpr bool is_size_update(uint8_t octet) { return (octet & 0xe0) == 0x20; }
+constexpr bool is_insertion(uint8_t octet) { return (octet & 0xc0) == 0x40; }
 
 // Skips the size updates that may precede a field: integers with a prefix of five bits.
 size_t skip_size_updates(ByteView block, size_t at) {
@@ -40,9 +36,7 @@ HpackInspector::HpackInspector() : preface_left_(NGHTTP2_CLIENT_MAGIC_LEN) {
     KNUCKLE_ASSERT(code == 0);
 }
 
-HpackInspector::~HpackInspector() {
-    nghttp2_hd_inflate_del(inflater_);
-}
+HpackInspector::~HpackInspector() { nghttp2_hd_inflate_del(inflater_); }
 
 void HpackInspector::feed(ByteView bytes) {
     if (!is_watching_) return;

@@ -18,9 +18,7 @@ constexpr size_t kBodyMax = 8 * 1024;
 constexpr size_t kResponseFieldsMax = 8;
 constexpr size_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
 
-void must(int code) {
-    KNUCKLE_ASSERT(code == 0);
-}
+void must(int code) { KNUCKLE_ASSERT(code == 0); }
 
 std::string_view text_of(nghttp2_rcbuf* buffer) {
     const nghttp2_vec bytes = nghttp2_rcbuf_get_buf(buffer);
@@ -340,9 +338,7 @@ void Http2Server::set_streams_max(uint32_t streams_max) {
     must(nghttp2_submit_settings(nghttp2_, NGHTTP2_FLAG_NONE, &entry, 1));
 }
 
-void Http2Server::ping() {
-    must(nghttp2_submit_ping(nghttp2_, NGHTTP2_FLAG_NONE, nullptr));
-}
+void Http2Server::ping() { must(nghttp2_submit_ping(nghttp2_, NGHTTP2_FLAG_NONE, nullptr)); }
 
 void Http2Server::grant_window(int32_t stream, int32_t size) {
     must(nghttp2_submit_window_update(nghttp2_, NGHTTP2_FLAG_NONE, stream, size));

@@ -47,8 +47,12 @@ public:
         return expect<Command>();
     }
 
-    const api::Reply& refusal(const ApiRequest& request) { return command<api::Refuse>(request).reply; }
-    const api::Reply& refusal(ApiRequest&& request) { return command<api::Refuse>(std::move(request)).reply; }
+    const api::Reply& refusal(const ApiRequest& request) {
+        return command<api::Refuse>(request).reply;
+    }
+    const api::Reply& refusal(ApiRequest&& request) {
+        return command<api::Refuse>(std::move(request)).reply;
+    }
 
     [[nodiscard]] const api::Call& call() const { return call_; }
 

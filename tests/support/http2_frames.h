@@ -48,9 +48,7 @@ inline std::string settings(std::initializer_list<std::pair<uint16_t, uint32_t>>
     return frame(kSettings, 0, 0, payload);
 }
 
-inline std::string settings_ack() {
-    return frame(kSettings, kAck, 0, "");
-}
+inline std::string settings_ack() { return frame(kSettings, kAck, 0, ""); }
 
 // RFC 7541 section 5.1 with a prefix of seven bits.
 inline std::string string_literal(std::string_view text) {
@@ -103,9 +101,7 @@ inline std::string goaway(uint32_t last_stream, uint32_t code, std::string_view 
     return frame(kGoaway, 0, 0, number(last_stream, 4) + number(code, 4) + std::string(debug));
 }
 
-inline std::string ping(uint8_t flags = 0) {
-    return frame(kPing, flags, 0, "12345678");
-}
+inline std::string ping(uint8_t flags = 0) { return frame(kPing, flags, 0, "12345678"); }
 
 inline std::string window_update(uint32_t stream, uint32_t size) {
     return frame(kWindowUpdate, 0, stream, number(size, 4));

@@ -27,6 +27,8 @@
 #include "crypto/random.h"
 #include "store/committer.h"
 #include "store/env.h"
+#include "store/lmdb_env.h"
+#include "store/rows.h"
 #include "store/snapshot.h"
 
 namespace knuckle::store {
@@ -45,11 +47,20 @@ public:
         std::filesystem::remove_all(path_, ignored);
     }
     [[nodiscard]] const std::string& path() const { return path_; }
-    [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+    [[nodiscard]] std::string operator/(const std::string& name) const {
+        return path_ + "/" + name;
+    }
 
 private:
     std::string path_;
 };
+
+// The value of what must not fail. By value, so that it outlives the result it came in.
+template <typename T>
+T must(Result<T> result) {
+    if (!result) FAIL(result.error().what);
+    return std::move(*result);
+}
 
 inline std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -93,7 +104,8 @@ inline Account an_account(const std::string& name, const std::string& app = "cha
     account.app = app;
     account.username = name;
     account.email = name + "@example.org";
-    account.password_hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$" + secret_of("password " + name);
+    account.password_hash =
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$" + secret_of("password " + name);
     account.auth_token = secret_of(app + " " + name);
     account.created = kNoon;
     return account;
@@ -144,8 +156,11 @@ public:
 
     explicit Shelf(size_t map_size = kMapSize) : map_size_(map_size) { open(); }
 
-    void open() {
-        auto env = Env::open({.directory = directory_.path(), .keys = some_keys(), .map_size = map_size_});
+    void open() { open(map_size_); }
+    void open(size_t map_size) {
+        map_size_ = map_size;
+        auto env =
+            Env::open({.directory = directory_.path(), .keys = some_keys(), .map_size = map_size_});
         if (!env) FAIL(env.error().what);
         env_.emplace(std::move(*env));
         committer_ = std::make_unique<Committer>(*env_, random_);
@@ -203,6 +218,21 @@ public:
     [[nodiscard]] const TempDirectory& directory() const { return directory_; }
     // Of the last batch that failed.
     [[nodiscard]] Error error() const { return error_; }
+
+    // Behind the store's back: a transaction, and a change of rows that is committed.
+    [[nodiscard]] Transaction begin_read() {
+        return must(Transaction::begin_read(env_->state().lmdb.get()));
+    }
+    [[nodiscard]] Transaction begin_write() {
+        return must(Transaction::begin_write(env_->state().lmdb.get()));
+    }
+    template <typename Change>
+    void tamper(Change change) {
+        Transaction txn = begin_write();
+        Rows rows(txn.get(), env_->state().tree);
+        change(rows);
+        REQUIRE(txn.commit());
+    }
 
     // What the store says, as values.
     [[nodiscard]] std::optional<Account> account(const std::string& name,

@@ -47,9 +47,7 @@ std::string text_of(std::string_view data) {
     return std::string(json.data().text);
 }
 
-std::string nested(size_t depth) {
-    return std::string(depth, '[') + "1" + std::string(depth, ']');
-}
+std::string nested(size_t depth) { return std::string(depth, '[') + "1" + std::string(depth, ']'); }
 
 }  // namespace
 

@@ -25,24 +25,27 @@ const std::string kId = "638426e6-832f-4a45-ae9a-db409ba2fb4d";
 const std::string kToken = "dd43cf2510414e44414b0b9d9c11b669cdbe99b2";
 constexpr std::string_view kMissing = R"({"detail":"Not found."})";
 
-std::string detail(std::string_view text) {
-    return R"({"detail":")" + std::string(text) + "\"}";
-}
+std::string detail(std::string_view text) { return R"({"detail":")" + std::string(text) + "\"}"; }
 
 }  // namespace
 
-// Counts what a knock must not do. The other forms of new end in this one.
-void* operator new(size_t size) {
+// Counts what a knock must not do. Every form of new and delete is here, so that a sanitizer sees pairs.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
     ++allocations;
-    if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
+    return std::malloc(size > 0 ? size : 1);
+}
+void* operator new(size_t size) {
+    if (void* memory = operator new(size, std::nothrow)) return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept {
-    std::free(memory);
+void* operator new[](size_t size) { return operator new(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+    return operator new(size, std::nothrow);
 }
-void operator delete(void* memory, size_t) noexcept {
-    std::free(memory);
-}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 TEST_CASE("Each path and method is one command", "[api][rest]") {
     ApiFront front;

@@ -19,7 +19,5 @@ TEST_CASE("A field is found by its name in any case", "[http1]") {
         CHECK(request.field("x-empty").data() != nullptr);
         CHECK(request.field("x-missing").data() == nullptr);
     }
-    SECTION("a part of a name is not the name") {
-        CHECK(request.field("hos").data() == nullptr);
-    }
+    SECTION("a part of a name is not the name") { CHECK(request.field("hos").data() == nullptr); }
 }

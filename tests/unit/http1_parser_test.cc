@@ -37,24 +37,12 @@ void count_out(void* memory) {
 }  // namespace
 
 // This test program counts what it allocates.
-void* operator new(size_t size) {
-    return count_in(size);
-}
-void* operator new[](size_t size) {
-    return count_in(size);
-}
-void operator delete(void* memory) noexcept {
-    count_out(memory);
-}
-void operator delete[](void* memory) noexcept {
-    count_out(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-    count_out(memory);
-}
-void operator delete[](void* memory, size_t) noexcept {
-    count_out(memory);
-}
+void* operator new(size_t size) { return count_in(size); }
+void* operator new[](size_t size) { return count_in(size); }
+void operator delete(void* memory) noexcept { count_out(memory); }
+void operator delete[](void* memory) noexcept { count_out(memory); }
+void operator delete(void* memory, size_t) noexcept { count_out(memory); }
+void operator delete[](void* memory, size_t) noexcept { count_out(memory); }
 
 namespace {
 
@@ -612,7 +600,7 @@ TEST_CASE("Requests that arrive whole allocate nothing, and an idle parser is sm
     CHECK(is_complete);
     CHECK(allocations == allocations_before);
 
-    // The first parser of a thread leaves an array of fields to the next.
+    // The parsers of a thread leave their arrays of fields to each other.
     const size_t warm = live_bytes;
     const Parser idle;
     const size_t cost = live_bytes - warm;

@@ -43,12 +43,8 @@ std::vector<uint64_t> tags_of(const std::vector<SeenEvent>& events) {
 [[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t&) noexcept {
     return operator new(size);
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
-    std::free(memory);
-}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 TEST_CASE("A push and its answer cross the connection", "[http2]") {
     const size_t piece = GENERATE(1, 2, 3, 7, 50, 1'000'000);
@@ -400,6 +396,27 @@ TEST_CASE("Streams can be opened while the answers of others are being pulled", 
     }
     CHECK(pulled == kStreams);
     CHECK(pair.session.streams_open() == kStreams);
+}
+
+TEST_CASE("Answers wait to be pulled, and hold new requests back when too many do", "[http2]") {
+    Pair pair({.streams_max = 4});
+    pair.warm_up();
+    const auto round = [&] {
+        const size_t count = pair.submit_all();
+        REQUIRE(pair.session.drain(pair.to_server));
+        REQUIRE(feed_in_pieces(pair.server, take_bytes(pair.to_server), SIZE_MAX));
+        for (const mock::Http2Request& request : pair.requests())
+            pair.server.respond(request.stream, {});
+        REQUIRE(pair.server.drain(pair.to_client));
+        REQUIRE(pair.session.feed(as_bytes(take_bytes(pair.to_client))));
+        return count;
+    };
+    CHECK(round() == 4);
+    CHECK(round() == 4);
+    CHECK(round() == 1);
+    CHECK(round() == 0);
+    CHECK(tags_of(pull_events(pair.session)) == std::vector<uint64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9});
+    CHECK(round() == 4);
 }
 
 TEST_CASE("After GOAWAY the streams above its last id are refused and the others answered",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <array>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -341,4 +342,29 @@ TEST_CASE("a gateway without workers and outcomes still has a page", "[metrics]"
     const std::string text = render({}, {}, {});
     CHECK(text.find("knuckle_knock_duration_seconds_count 0\n") != std::string::npos);
     CHECK(text.find("knuckle_build_info{version=\"\"} 1\n") != std::string::npos);
+}
+
+TEST_CASE("the operator's manual explains every series", "[metrics]") {
+    std::ifstream file(KNUCKLE_SOURCE_DIR "/docs/OPERATIONS.md");
+    REQUIRE(file);
+    std::ostringstream manual;
+    manual << file.rdbuf();
+    const Exposition page(Gateway(1).text());
+    for (const auto& [name, family] : page.families) {
+        INFO(name);
+        const std::string row = "| `" + name.substr(std::string("knuckle_").size());
+        const bool is_explained = manual.str().find(row + "`") != std::string::npos ||
+                                  manual.str().find(row + "{") != std::string::npos;
+        CHECK(is_explained);
+    }
+    for (const char* result : {"delivered",
+                               "stored",
+                               "no_device",
+                               "undeliverable",
+                               "unknown_token",
+                               "overloaded",
+                               "store_failed",
+                               "abandoned"}) {
+        CHECK(manual.str().find(std::string("| `") + result + "` |") != std::string::npos);
+    }
 }

@@ -11,6 +11,10 @@
 #include "tests/support/store_record_oracle.h"
 #include "tests/support/store_shelf.h"
 
+// g++ has no fuzzer to link it with; so it is compiled at least. The module has two.
+#define LLVMFuzzerTestOneInput fuzz_store_record
+#include "tests/fuzz/store_record_fuzz.cc"
+
 using namespace knuckle;
 using namespace knuckle::store;
 
@@ -64,8 +68,8 @@ Device bare_device() {
 
 std::vector<std::string> record_corpus() {
     std::vector<std::filesystem::path> paths;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(KNUCKLE_SOURCE_DIR "/tests/fuzz/corpus/store_record")) {
+    for (const auto& entry : std::filesystem::directory_iterator(
+             KNUCKLE_SOURCE_DIR "/tests/fuzz/corpus/store_record")) {
         paths.push_back(entry.path());
     }
     std::sort(paths.begin(), paths.end());
@@ -133,7 +137,8 @@ TEST_CASE("Hexadecimal secrets take half their length on disk and read back exac
     };
     const std::string hex = secret_of("a token");
     std::string upper = hex;
-    std::ranges::transform(upper, upper.begin(), [](char c) { return c >= 'a' ? char(c - 32) : c; });
+    std::ranges::transform(
+        upper, upper.begin(), [](char c) { return c >= 'a' ? char(c - 32) : c; });
     CHECK(size_of(upper) - size_of(hex) == 20);
     CHECK(size_of(hex + "a") > size_of(hex + "ab"));  // an odd number of digits is text
     CHECK(size_of("") + 1 == size_of("00"));
@@ -144,7 +149,7 @@ TEST_CASE("What breaks a limit has no encoding", "[store][schema]") {
     const Device phone = a_device(anna, "phone");
     const std::string long_name(kNameMax + 1, 'n');
 
-    for (std::string Account::*field : {&Account::app, &Account::username, &Account::email}) {
+    for (std::string Account::* field : {&Account::app, &Account::username, &Account::email}) {
         Account account = anna;
         account.*field = long_name;
         CHECK(plain_of(account).empty());
@@ -221,6 +226,7 @@ TEST_CASE("The record's rules hold for the fuzz corpus and what becomes of it", 
     Random random(20'261'123);
     for (const std::string& input : corpus) {
         CHECK(test::check_store_record(as_bytes(input)) == "");
+        CHECK(fuzz_store_record(as_bytes(input).data(), input.size()) == 0);
         for (int round = 0; round < 2'000; ++round) {
             std::string mutant = input;
             for (uint64_t n = 1 + random.below(3); n > 0 && !mutant.empty(); --n) {
@@ -256,7 +262,8 @@ TEST_CASE("The keys of an account's rows lie together, the parts of a list in or
     CHECK_FALSE(devices_of(ref.account).is_front_of(pending_key(ref).view()));
     CHECK_FALSE(devices_of(id_of("bob")).is_front_of(device_key(ref).view()));
     CHECK_FALSE(device_key(ref).is_front_of(devices_of(ref.account).view()));
-    CHECK(std::ranges::lexicographical_compare(owned_key(ref, 255).view(), owned_key(ref, 256).view()));
+    CHECK(std::ranges::lexicographical_compare(owned_key(ref, 255).view(),
+                                               owned_key(ref, 256).view()));
 
     CHECK(parse_device_key(device_key(ref).view())->device == ref.device);
     CHECK(parse_device_key(pending_key(ref).view())->account == ref.account);

@@ -37,7 +37,6 @@
 #define HAVE_CERTIFICATE_STATUS_REQUEST     /* client side stapling */
 #define WOLFSSL_ALT_CERT_CHAINS             /* cross-signed chains */
 #define WOLFSSL_IP_ALT_NAME
-#define KEEP_PEER_CERT
 #define WOLFSSL_ALWAYS_VERIFY_CB
 #define WOLFSSL_EITHER_SIDE
 #define HAVE_EX_DATA                        /* wolfSSL_set_ex_data */

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "tests/mock/apns_control.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include <simdjson.h>
+
+#include "base/json.h"
+#include "http1/response.h"
+#include "tests/mock/sim_apns.h"
+
+namespace knuckle::mock {
+
+namespace {
+
+namespace dom = simdjson::dom;
+
+// Writes JSON of any length: once more with twice the room whenever it did not fit.
+template <typename Write>
+std::string write_json(Write write) {
+    std::string text(4'096, '\0');
+    for (;;) {
+        JsonWriter json(text);
+        write(json);
+        if (json.fits()) {
+            text.resize(json.text().size());
+            return text;
+        }
+        text.resize(2 * text.size());
+    }
+}
+
+uint64_t ns_of(Instant instant) { return static_cast<uint64_t>(instant.ns); }
+
+std::string_view string_in(const dom::object& object, std::string_view name) {
+    std::string_view text;
+    if (object[name].get(text) != simdjson::SUCCESS) return {};
+    return text;
+}
+
+std::optional<int64_t> number_in(const dom::object& object, std::string_view name) {
+    int64_t number = 0;
+    if (object[name].get(number) != simdjson::SUCCESS) return std::nullopt;
+    return number;
+}
+
+std::optional<DeviceState> to_state(std::string_view name) {
+    constexpr std::array<std::pair<std::string_view, DeviceState>, 5> kStates{{
+        {"good", DeviceState::good},
+        {"unregistered", DeviceState::unregistered},
+        {"expired", DeviceState::expired},
+        {"bad", DeviceState::bad},
+        {"wrong_topic", DeviceState::wrong_topic},
+    }};
+    for (const auto& [text, state] : kStates) {
+        if (text == name) return state;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+struct ApnsControl::Client {
+    io::ConnId id;
+    http1::Parser parser;
+};
+
+struct ApnsControl::Page {
+    uint16_t status = 200;
+    std::string body = "{}";
+
+    static Page wrong(std::string_view why) {
+        return {400, write_json([&](JsonWriter& json) {
+                    json.begin_object().key("error").string(why).end_object();
+                })};
+    }
+    static Page absent() { return {404, R"({"error":"no such path; see apns_control.h"})"}; }
+    static Page entry(const LedgerEntry* entry) {
+        if (entry == nullptr) return {404, R"({"error":"never seen"})"};
+        return {200, write_json([&](JsonWriter& json) {
+                    json.begin_object().key("received").number(entry->received);
+                    json.key("accepted").number(entry->accepted);
+                    json.key("first_ns").number(ns_of(entry->first));
+                    json.key("last_ns").number(ns_of(entry->last)).end_object();
+                })};
+    }
+};
+
+ApnsControl::ApnsControl(net::Loop& loop, SimApns& apns) : loop_(loop), apns_(apns) {}
+ApnsControl::~ApnsControl() = default;
+
+void ApnsControl::accept(io::ConnId id) {
+    clients_.push_back(std::make_unique<Client>());
+    clients_.back()->id = id;
+}
+
+void ApnsControl::forget(io::ConnId id) {
+    std::erase_if(clients_, [&](const auto& client) { return client->id == id; });
+}
+
+void ApnsControl::receive(io::ConnId id, MutableBytes bytes, Now now) {
+    const auto found = std::find_if(
+        clients_.begin(), clients_.end(), [&](const auto& client) { return client->id == id; });
+    if (found == clients_.end()) return;
+    http1::Parser& parser = (*found)->parser;
+    ByteView input = bytes;
+    Buffer out(loop_.chunks());
+    bool is_over = false;
+    while (!is_over) {
+        const http1::Step step = parser.next(input);
+        if (step == http1::Step::need_more) break;
+        if (step == http1::Step::send_continue) {
+            http1::write_continue(out);
+            continue;
+        }
+        Page page;
+        if (step == http1::Step::error) {
+            page = {parser.error().status, Page::wrong(parser.error().what).body};
+            is_over = true;
+        } else {
+            page = carry_out(parser.request(), now);
+            is_over = !parser.request().keep_alive;
+        }
+        http1::Response response;
+        response.status = page.status;
+        response.content_type = "application/json";
+        response.body = page.body;
+        response.keep_alive = !is_over;
+        http1::write_response(response, {}, out);
+        if (!is_over) parser.finish();
+    }
+    if (!out.is_empty()) loop_.send(id, out);
+    if (!is_over) return;
+    loop_.finish(id);
+    forget(id);
+}
+
+ApnsControl::Page ApnsControl::carry_out(const http1::Request& request, Now now) {
+    if (request.method == http1::Method::get) return show(request.path);
+    if (request.method == http1::Method::post) return change(request, now);
+    return {405, R"({"error":"only GET and POST"})"};
+}
+
+ApnsControl::Page ApnsControl::show(std::string_view path) {
+    constexpr std::string_view kPushes = "/pushes/";
+    constexpr std::string_view kDevices = "/devices/";
+    const ApnsLedger& ledger = apns_.behavior().ledger();
+    if (path == "/ledger") return {200, show_ledger()};
+    if (path == "/arrivals") return {200, show_arrivals()};
+    if (path.starts_with(kPushes)) {
+        return Page::entry(ledger.find_push(path.substr(kPushes.size())));
+    }
+    if (path.starts_with(kDevices)) {
+        return Page::entry(ledger.find_device(path.substr(kDevices.size())));
+    }
+    return Page::absent();
+}
+
+ApnsControl::Page ApnsControl::change(const http1::Request& request, Now now) {
+    dom::parser parser;
+    const std::string_view text = request.body.empty() ? "{}" : as_text(request.body);
+    dom::object body;
+    if (parser.parse(text.data(), text.size()).get(body) != simdjson::SUCCESS) {
+        return Page::wrong("the body must be a JSON object");
+    }
+    if (request.path == "/reset") {
+        apns_.behavior().reset();
+        apns_.set_delay({});
+        apns_.set_clock_offset({});
+        apns_.set_stalled(false);
+        return {};
+    }
+    if (request.path == "/tokens") {
+        const auto state = to_state(string_in(body, "state"));
+        const std::string_view token = string_in(body, "token");
+        if (!state || token.empty()) return Page::wrong("tokens: which token, which state?");
+        ApnsDevice device;
+        device.state = *state;
+        if (const auto timestamp = number_in(body, "timestamp")) {
+            device.timestamp_ms = static_cast<uint64_t>(*timestamp);
+        }
+        apns_.behavior().set_device(token, device);
+        return {};
+    }
+    if (request.path == "/delay") {
+        const auto ms = number_in(body, "ms");
+        if (!ms || *ms < 0) return Page::wrong("delay: how many ms?");
+        apns_.set_delay(milliseconds(*ms));
+        return {};
+    }
+    if (request.path == "/fail") {
+        const auto status = number_in(body, "status");
+        if (!status || *status < 300 || *status > 599) {
+            return Page::wrong("fail: with which status?");
+        }
+        ApnsFailure failure;
+        failure.status = static_cast<uint16_t>(*status);
+        failure.reason = string_in(body, "reason");
+        if (const auto requests = number_in(body, "for_requests")) {
+            failure.requests = static_cast<uint64_t>(*requests);
+        }
+        if (const auto ms = number_in(body, "for_ms")) {
+            failure.until = now.instant + milliseconds(*ms);
+        }
+        apns_.behavior().set_failure(failure);
+        return {};
+    }
+    if (request.path == "/stall") {
+        bool is_on = false;
+        if (body["on"].get(is_on) != simdjson::SUCCESS) return Page::wrong("stall: on or not?");
+        apns_.set_stalled(is_on);
+        return {};
+    }
+    if (request.path == "/goaway") {
+        const std::string_view reason = string_in(body, "reason");
+        apns_.goaway(reason.empty() ? "Shutdown" : reason);
+        return {};
+    }
+    if (request.path == "/clock") {
+        const auto offset = number_in(body, "offset_s");
+        if (!offset) return Page::wrong("clock: offset_s?");
+        apns_.set_clock_offset(seconds(*offset));
+        return {};
+    }
+    return Page::absent();
+}
+
+std::string ApnsControl::show_ledger() {
+    const ApnsLedger& ledger = apns_.behavior().ledger();
+    const ApnsLedger::Counts& counts = ledger.counts();
+    return write_json([&](JsonWriter& json) {
+        json.begin_object().key("requests").number(counts.requests);
+        json.key("accepted").number(counts.accepted);
+        json.key("refused").number(counts.refused);
+        json.key("duplicates").number(counts.duplicates);
+        json.key("expired_on_arrival").number(counts.expired_on_arrival);
+        json.key("untracked").number(counts.untracked);
+        json.key("pushes").number(ledger.pushes());
+        json.key("pushes_accepted").number(ledger.pushes_accepted());
+        json.key("devices").number(ledger.devices());
+        json.key("connections").number(apns_.connections_open());
+        json.key("connections_made").number(apns_.connections_made());
+        json.key("handshakes_failed").number(apns_.handshakes_failed());
+        json.key("reasons").begin_object();
+        for (const auto& [reason, count] : ledger.reasons()) json.key(reason).number(count);
+        json.end_object().end_object();
+    });
+}
+
+std::string ApnsControl::show_arrivals() {
+    return write_json([&](JsonWriter& json) {
+        json.begin_array();
+        for (const Arrival& arrival : apns_.behavior().ledger().arrivals()) {
+            json.begin_object().key("monotonic_ns").number(ns_of(arrival.at.instant));
+            json.key("unix_us").number(static_cast<uint64_t>(arrival.at.unix.us));
+            json.key("connection").number(arrival.connection);
+            json.key("status").number(arrival.status).key("reason").string(arrival.reason);
+            json.key("method").string(arrival.method).key("path").string(arrival.path);
+            json.key("fields").begin_object();
+            for (const ArrivedField& field : arrival.fields) {
+                json.key(field.name).string(field.value);
+            }
+            json.end_object().key("payload").string(arrival.payload).end_object();
+        }
+        json.end_array();
+    });
+}
+
+}  // namespace knuckle::mock

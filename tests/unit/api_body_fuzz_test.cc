@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The fuzz target's check over its corpus, and over mutations of it that are the same in every run.
+#include "tests/fuzz/api_body_fuzz.cc"  // g++ has no fuzzer to link it with; so it is compiled at least
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+#include "base/random.h"
+#include "tests/support/api_oracle.h"
+
+using namespace knuckle;
+
+namespace {
+
+std::vector<std::string> read_corpus() {
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(KNUCKLE_SOURCE_DIR "/tests/fuzz/corpus/api_body")) {
+        paths.push_back(entry.path());
+    }
+    std::sort(paths.begin(), paths.end());
+    std::vector<std::string> inputs;
+    for (const auto& path : paths) {
+        std::ifstream file(path, std::ios::binary);
+        inputs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+    return inputs;
+}
+
+// One small change of the kind that parsers disagree about.
+void mutate(std::string& text, const std::vector<std::string>& corpus, Random& random) {
+    static const std::string kScraps[] = {"{",
+                                          "}",
+                                          "[",
+                                          "]",
+                                          "\"",
+                                          ":",
+                                          ",",
+                                          "\\",
+                                          "\\u",
+                                          "\\ud83d",
+                                          "\\udc00",
+                                          "\\u0000",
+                                          "-",
+                                          ".",
+                                          "e",
+                                          "0",
+                                          "1",
+                                          "null",
+                                          "true",
+                                          "NaN",
+                                          "1e999",
+                                          "token",
+                                          "data",
+                                          "priority",
+                                          "high",
+                                          "username",
+                                          "email",
+                                          "active",
+                                          "name",
+                                          "registration_id",
+                                          "&",
+                                          "=",
+                                          "%",
+                                          "%00",
+                                          "%C3%A4",
+                                          "+",
+                                          "\r\n",
+                                          "--b",
+                                          "--",
+                                          "\r\n--b\r\n",
+                                          " ",
+                                          "\t",
+                                          "\xC2\xA0",
+                                          "\xE3\x80\x80",
+                                          "\xC3",
+                                          "\xFF",
+                                          "\xED\xA0\x80",
+                                          "/",
+                                          "/api/v1/",
+                                          ";q=0",
+                                          "Content-Disposition: form-data; name=\"token\"\r\n\r\n",
+                                          "\"data\":{",
+                                          "\"\":",
+                                          std::string(1, '\0'),
+                                          "\x01",
+                                          "\x7f"};
+    const size_t at = random.below(text.size() + 1);
+    switch (random.below(5)) {
+        case 0:
+            text.insert(at, kScraps[random.below(std::size(kScraps))]);
+            break;
+        case 1:
+            text.erase(at, 1 + random.below(8));
+            break;
+        case 2:
+            if (at < text.size()) text[at] = static_cast<char>(random.below(256));
+            break;
+        case 3: {
+            const std::string& other = corpus[random.below(corpus.size())];
+            text.replace(at, std::string::npos, other, random.below(other.size() + 1));
+            break;
+        }
+        default:
+            text.insert(at, text.substr(random.below(text.size() + 1), random.below(40)));
+            break;
+    }
+}
+
+void check(size_t round, const std::string& input) {
+    const std::string complaint = test::check_api_body(as_bytes(input));
+    if (complaint.empty()) return;
+    INFO("round " << round << ": " << complaint << "\n" << input);
+    FAIL_CHECK();
+}
+
+}  // namespace
+
+TEST_CASE("Every input of the corpus keeps the decoder's promises", "[api][fuzz]") {
+    const std::vector<std::string> corpus = read_corpus();
+    REQUIRE(corpus.size() > 20);
+    for (size_t i = 0; i < corpus.size(); ++i) check(i, corpus[i]);
+    CHECK(LLVMFuzzerTestOneInput(as_bytes(corpus.front()).data(), corpus.front().size()) == 0);
+}
+
+TEST_CASE("So does every beginning of it", "[api][fuzz]") {
+    for (const std::string& input : read_corpus()) {
+        for (size_t size = 0; size < std::min<size_t>(input.size(), 400); ++size)
+            check(size, input.substr(0, size));
+    }
+}
+
+TEST_CASE("So do thousands of mutations of it", "[api][fuzz]") {
+    const std::vector<std::string> corpus = read_corpus();
+    constexpr size_t kRounds = 20'000;
+    constexpr size_t kSizeMax = 600;
+    Random random(1);
+    for (size_t round = 0; round < kRounds; ++round) {
+        std::string input = corpus[random.below(corpus.size())].substr(0, kSizeMax);
+        for (size_t changes = 1 + random.below(4); changes > 0; --changes)
+            mutate(input, corpus, random);
+        check(round, input);
+    }
+}
+
+TEST_CASE("So does noise", "[api][fuzz]") {
+    constexpr size_t kRounds = 5'000;
+    Random random(2);
+    for (size_t round = 0; round < kRounds; ++round) {
+        std::string input(1 + random.below(100), '\0');
+        for (char& c : input) c = static_cast<char>(random.below(256));
+        check(round, input);
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "push/dispatcher.h"
+
+#include <string>
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+namespace knuckle::push {
+namespace {
+
+struct Desk {
+    Timers timers;
+    Random random{1};
+    Dispatcher dispatcher{{.jobs_max = 4, .large_payloads_max = 1, .lanes_count = 2, .retry_timer_kind = 9}, timers, random};
+    Now now{{seconds(1'000).ns}, from_unix_seconds(1'800'000'000)};
+
+    Job* admit(uint16_t lane = 0) {
+        Payload* const payload = dispatcher.make_payload(Style::alert, "token", "null");
+        if (payload == nullptr) return nullptr;
+        Job* const job = dispatcher.admit(lane, *payload);
+        if (job == nullptr) {
+            dispatcher.drop_payload(*payload);
+        } else {
+            job->expires = now.unix + hours(1);
+        }
+        return job;
+    }
+    Job& submitted(uint16_t lane = 0) {
+        Job* const job = admit(lane);
+        REQUIRE(job != nullptr);
+        dispatcher.submit(*job);
+        return *job;
+    }
+    Verdict settle(Job& job, Outcome outcome) { return dispatcher.settle(job, {.outcome = outcome}, now); }
+};
+
+TEST_CASE("a lane hands out its jobs in order of arrival, each lane its own", "[push]") {
+    Desk desk;
+    Job& first = desk.submitted(0);
+    Job& other = desk.submitted(1);
+    Job& second = desk.submitted(0);
+    CHECK(desk.dispatcher.take(0) == &first);
+    CHECK(desk.dispatcher.take(0) == &second);
+    CHECK(desk.dispatcher.take(0) == nullptr);
+    CHECK(desk.dispatcher.take(1) == &other);
+    CHECK(desk.dispatcher.lane(0).in_flight == 2);
+}
+
+TEST_CASE("the door is shut when our hands are full and opens again", "[push]") {
+    Desk desk;
+    std::vector<Job*> jobs;
+    for (size_t i = 0; i < 4; ++i) jobs.push_back(&desk.submitted());
+    CHECK(desk.admit() == nullptr);
+    desk.dispatcher.release(*jobs[2]);
+    CHECK(desk.admit() != nullptr);
+}
+
+TEST_CASE("pushes of one knock share its payload, which ends with the last", "[push]") {
+    Desk desk;
+    const std::string large(kSmallPayloadMax + 1, 'x');
+    Payload* const payload = desk.dispatcher.copy_payload(large);
+    REQUIRE(payload != nullptr);
+    CHECK(desk.dispatcher.copy_payload(large) == nullptr);  // the only large block is taken
+    Job* const one = desk.dispatcher.admit(0, *payload);
+    Job* const two = desk.dispatcher.admit(1, *payload);
+    CHECK(two->payload->text() == large);
+    desk.dispatcher.release(*one);
+    CHECK(desk.dispatcher.copy_payload(large) == nullptr);
+    desk.dispatcher.release(*two);
+    Payload* const again = desk.dispatcher.copy_payload(large);
+    REQUIRE(again != nullptr);
+    desk.dispatcher.drop_payload(*again);
+}
+
+TEST_CASE("a push that was not processed goes first and counts as no attempt", "[push]") {
+    Desk desk;
+    Job& first = desk.submitted();
+    Job& second = desk.submitted();
+    REQUIRE(desk.dispatcher.take(0) == &first);
+    CHECK(desk.settle(first, Outcome::not_processed).action == Action::retry);
+    CHECK(first.attempts == 0);
+    CHECK(desk.dispatcher.take(0) == &first);
+    CHECK(desk.dispatcher.take(0) == &second);
+}
+
+TEST_CASE("a delayed push comes back when its timer says so", "[push]") {
+    Desk desk;
+    Job& job = desk.submitted();
+    REQUIRE(desk.dispatcher.take(0) == &job);
+    const Verdict verdict = desk.settle(job, Outcome::provider_failed);
+    REQUIRE(verdict.action == Action::retry);
+    CHECK(desk.dispatcher.take(0) == nullptr);
+    CHECK(desk.timers.next_deadline() == verdict.at);
+    Timer* const due = desk.timers.pop_due(verdict.at);
+    REQUIRE(due != nullptr);
+    CHECK(due->kind == 9);
+    CHECK(due->owner == &job);
+    desk.dispatcher.resume(job);
+    CHECK(desk.dispatcher.take(0) == &job);
+    CHECK(job.attempts == 1);
+}
+
+TEST_CASE("a released push leaves its queue, its lane and its timer", "[push]") {
+    Desk desk;
+    Job& waiting = desk.submitted();
+    Job& delayed = desk.submitted();
+    desk.dispatcher.release(waiting);
+    REQUIRE(desk.dispatcher.take(0) == &delayed);
+    static_cast<void>(desk.settle(delayed, Outcome::throttled));
+    const JobId id = desk.dispatcher.id_of(delayed);
+    desk.dispatcher.release(delayed);
+    CHECK(desk.timers.count() == 0);
+    CHECK(desk.dispatcher.lane(0).in_flight == 0);
+    CHECK(desk.dispatcher.find(id) == nullptr);
+    CHECK(desk.dispatcher.jobs_count() == 0);
+}
+
+TEST_CASE("a lane that has delivered is known to work", "[push]") {
+    Desk desk;
+    Job& job = desk.submitted(1);
+    REQUIRE(desk.dispatcher.take(1) == &job);
+    CHECK_FALSE(desk.dispatcher.lane(1).has_delivered);
+    CHECK(desk.settle(job, Outcome::delivered).action == Action::finish);
+    CHECK(desk.dispatcher.lane(1).has_delivered);
+    desk.dispatcher.release(job);
+}
+
+}  // namespace
+}  // namespace knuckle::push

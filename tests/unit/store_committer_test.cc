@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <string>
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+#include "store/lmdb_env.h"
+#include "store/rows.h"
+#include "store/schema.h"
+#include "tests/support/full_disk.h"
+#include "tests/support/store_shelf.h"
+
+using namespace knuckle;
+using namespace knuckle::store;
+
+namespace {
+
+using Statuses = std::vector<WriteStatus>;
+
+size_t row_count(Shelf& shelf) {
+    const Transaction txn = shelf.begin_read();
+    MDB_stat size;
+    REQUIRE(mdb_stat(txn.get(), shelf.env().state().tree, &size) == 0);
+    return size.ms_entries;
+}
+
+std::vector<Change> many_tokens(const Device& device, int count, const std::string& prefix = "") {
+    std::vector<Change> changes;
+    for (int i = 0; i < count; ++i) {
+        changes.push_back(
+            CreateToken{"chat", a_token(device, prefix + std::to_string(i)), 1'000'000});
+    }
+    return changes;
+}
+
+}  // namespace
+
+TEST_CASE("A username belongs to the first who asks, in the same batch too", "[store][committer]") {
+    Shelf shelf;
+    Account second = an_account("anna");
+    second.id = id_of("another anna");
+    second.auth_token = secret_of("another anna");
+    CHECK(shelf.write_all({CreateAccount{an_account("anna")},
+                           CreateAccount{second},
+                           CreateAccount{an_account("bob")}}) ==
+          Statuses{WriteStatus::done, WriteStatus::exists, WriteStatus::done});
+    CHECK(shelf.account("anna") == an_account("anna"));
+    CHECK(shelf.write(CreateAccount{second}) == WriteStatus::exists);
+
+    SECTION("and so do its auth token and its id") {
+        Account thief = an_account("carol");
+        thief.auth_token = an_account("anna").auth_token;
+        CHECK(shelf.write(CreateAccount{thief}) == WriteStatus::exists);
+        thief = an_account("carol");
+        thief.id = an_account("anna").id;
+        CHECK(shelf.write(CreateAccount{thief}) == WriteStatus::exists);
+        CHECK_FALSE(shelf.account("carol"));
+    }
+    SECTION("until it is given up") {
+        CHECK(shelf.write_all({DeleteAccount{an_account("anna").id}, CreateAccount{second}}) ==
+              Statuses{WriteStatus::done, WriteStatus::done});
+        CHECK(shelf.account("anna") == second);
+    }
+}
+
+TEST_CASE("A password hash is replaced and nothing else", "[store][committer]") {
+    Shelf shelf;
+    Account anna = shelf.has(an_account("anna"));
+    anna.password_hash = "$argon2id$new";
+    CHECK(shelf.write(SetPasswordHash{anna.id, anna.password_hash}) == WriteStatus::done);
+    CHECK(shelf.account("anna") == anna);
+    CHECK(shelf.write(SetPasswordHash{id_of("nobody"), "x"}) == WriteStatus::not_found);
+    const std::string too_long(kPasswordHashMax + 1, 'x');
+    CHECK(shelf.write(SetPasswordHash{anna.id, too_long}) == WriteStatus::failed);
+    CHECK(shelf.account("anna") == anna);
+}
+
+TEST_CASE("A deleted account leaves no row behind", "[store][committer]") {
+    Shelf shelf;
+    const size_t empty = row_count(shelf);
+    const Account bob = shelf.has(an_account("bob"));
+    const Device bobs_phone = shelf.has(a_device(bob, "phone"));
+    const Token bobs_token = shelf.has(a_token(bobs_phone, "bob's"));
+    shelf.has(a_pending(bobs_phone, 1));
+    const size_t with_bob = row_count(shelf);
+
+    const Account anna = shelf.has(an_account("anna"));
+    std::vector<Token> tokens;
+    for (const char* name : {"phone", "tablet", "watch"}) {
+        const Device device = shelf.has(a_device(anna, name));
+        for (int i = 0; i < 50; ++i) {
+            tokens.push_back(shelf.has(a_token(device, name + std::to_string(i))));
+        }
+        shelf.has(a_pending(device, 1));
+    }
+    CHECK(shelf.write(DeleteAccount{anna.id}) == WriteStatus::done);
+    CHECK(row_count(shelf) == with_bob);
+    CHECK_FALSE(shelf.account("anna"));
+    CHECK(shelf.devices_of(anna).empty());
+    for (const Token& token : tokens) REQUIRE(shelf.look_up(token) == Lookup::absent);
+    Account found;
+    CHECK(shelf.snapshot().find_account_by_auth("chat", anna.auth_token, found) == Lookup::absent);
+    CHECK(shelf.write(DeleteAccount{anna.id}) == WriteStatus::not_found);
+
+    CHECK(shelf.look_up(bobs_token) == Lookup::found);
+    CHECK(shelf.pending().size() == 1);
+    CHECK(shelf.write(DeleteAccount{bob.id}) == WriteStatus::done);
+    CHECK(row_count(shelf) == empty);
+}
+
+TEST_CASE("Devices are created within their quota, replaced, and deleted with all that is theirs",
+          "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    Device phone = a_device(anna, "phone");
+    CHECK(shelf.write(CreateDevice{phone, 2}) == WriteStatus::done);
+    CHECK(shelf.write(CreateDevice{phone, 2}) == WriteStatus::exists);
+    CHECK(shelf.write(CreateDevice{a_device(anna, "tablet"), 2}) == WriteStatus::done);
+    CHECK(shelf.write(CreateDevice{a_device(anna, "watch"), 2}) == WriteStatus::over_quota);
+    CHECK(shelf.write(CreateDevice{a_device(anna, "watch"), 0}) == WriteStatus::over_quota);
+    CHECK(shelf.write(CreateDevice{a_device(an_account("bob"), "phone"), 2}) ==
+          WriteStatus::not_found);
+
+    phone.registration_id = registration_of("another phone");
+    phone.is_active = false;
+    CHECK(shelf.write(UpdateDevice{phone}) == WriteStatus::done);
+    Device found;
+    CHECK(shelf.snapshot().find_device(anna.id, phone.id, found) == Lookup::found);
+    CHECK(found == phone);
+    CHECK(shelf.write(UpdateDevice{a_device(anna, "watch")}) == WriteStatus::not_found);
+
+    const Token token = shelf.has(a_token(phone, "phone's"));
+    shelf.has(a_token(a_device(anna, "tablet"), "tablet's"));
+    shelf.has(a_pending(phone, 1));
+    CHECK(shelf.write(DeleteDevice{anna.id, phone.id}) == WriteStatus::done);
+    CHECK(shelf.write(DeleteDevice{anna.id, phone.id}) == WriteStatus::not_found);
+    CHECK(shelf.tokens_of(anna) == std::vector<std::string>{"tablet's"});
+    CHECK(shelf.look_up(token) == Lookup::absent);
+    CHECK(shelf.pending().empty());
+    CHECK(shelf.devices_of(anna).size() == 1);
+}
+
+TEST_CASE("No account has more devices than a knock can reach", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    std::vector<Change> changes;
+    for (size_t i = 0; i <= kDevicesPerAccountMax; ++i) {
+        changes.push_back(CreateDevice{a_device(anna, "device " + std::to_string(i)), UINT32_MAX});
+    }
+    const Statuses statuses = shelf.write_all(std::move(changes));
+    CHECK(std::ranges::count(statuses, WriteStatus::done) == kDevicesPerAccountMax);
+    CHECK(statuses.back() == WriteStatus::over_quota);
+    CHECK(shelf.targets_of(anna).size() == kDevicesPerAccountMax);
+}
+
+TEST_CASE("A device dies unless the app has registered it again since", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    Device phone = shelf.has(a_device(anna, "phone"));
+    const UnixTime pushed = phone.registered;
+    CHECK(shelf.write(MarkDeviceDead{anna.id, id_of("gone"), pushed}) == WriteStatus::not_found);
+
+    phone.registered = pushed + microseconds(1);
+    CHECK(shelf.write_all({UpdateDevice{phone}, MarkDeviceDead{anna.id, phone.id, pushed}}) ==
+          Statuses{WriteStatus::done, WriteStatus::done});
+    CHECK(shelf.devices_of(anna) == std::vector{phone});
+
+    CHECK(shelf.write(MarkDeviceDead{anna.id, phone.id, phone.registered}) == WriteStatus::done);
+    CHECK(shelf.write(MarkDeviceDead{anna.id, phone.id, phone.registered}) == WriteStatus::done);
+    CHECK(shelf.targets_of(anna).empty());
+    CHECK(shelf.devices_of(anna).front().is_dead);
+    CHECK(shelf.write(UpdateDevice{phone}) == WriteStatus::done);  // the app's next PUT
+    CHECK(shelf.targets_of(anna).size() == 1);
+}
+
+TEST_CASE("Tokens are created within their quota, which deleting frees", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const auto create = [&](const std::string& name, uint32_t tokens_max) {
+        return shelf.write(CreateToken{"chat", a_token(phone, name), tokens_max});
+    };
+    CHECK(create("1", 0) == WriteStatus::over_quota);
+    CHECK(create("1", 2) == WriteStatus::done);
+    CHECK(create("1", 2) == WriteStatus::exists);
+    CHECK(create("2", 2) == WriteStatus::done);
+    CHECK(create("3", 2) == WriteStatus::over_quota);
+    CHECK(shelf.write(CreateToken{"chat", a_token(a_device(anna, "gone"), "4"), 9}) ==
+          WriteStatus::not_found);
+
+    CHECK(shelf.write(DeleteToken{"chat", anna.id, secret_of("token 1")}) == WriteStatus::done);
+    CHECK(shelf.write(DeleteToken{"chat", anna.id, secret_of("token 1")}) ==
+          WriteStatus::not_found);
+    CHECK(create("3", 2) == WriteStatus::done);
+    CHECK(shelf.tokens_of(anna) == std::vector<std::string>{"2", "3"});
+}
+
+TEST_CASE("A token is changed and deleted by its owner only", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Account bob = shelf.has(an_account("bob"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const Device tablet = shelf.has(a_device(anna, "tablet"));
+    const Device bobs = shelf.has(a_device(bob, "phone"));
+    Token token = shelf.has(a_token(phone, "for carol"));
+
+    Token stolen = token;
+    stolen.account = bob.id;
+    stolen.device = bobs.id;
+    CHECK(shelf.write(UpdateToken{"chat", stolen}) == WriteStatus::not_found);
+    CHECK(shelf.write(DeleteToken{"chat", bob.id, token.text}) == WriteStatus::not_found);
+    CHECK(shelf.write(CreateToken{"chat", stolen, 10}) == WriteStatus::exists);
+
+    token.name = "for dave";
+    token.expires = token.expires + hours(1);
+    CHECK(shelf.write(UpdateToken{"chat", token}) == WriteStatus::done);
+    token.device = tablet.id;
+    CHECK(shelf.write(UpdateToken{"chat", token}) == WriteStatus::done);
+    Token found;
+    CHECK(shelf.snapshot().find_token("chat", token.text, found) == Lookup::found);
+    CHECK(found == token);
+
+    // It goes with its new device, not with its old one.
+    CHECK(shelf.write(DeleteDevice{anna.id, phone.id}) == WriteStatus::done);
+    CHECK(shelf.tokens_of(anna) == std::vector<std::string>{"for dave"});
+    Token orphan = token;
+    orphan.device = phone.id;
+    CHECK(shelf.write(UpdateToken{"chat", orphan}) == WriteStatus::not_found);
+    CHECK(shelf.write(UpdateToken{"chat", a_token(tablet, "unknown")}) == WriteStatus::not_found);
+    CHECK(shelf.write(DeleteDevice{anna.id, tablet.id}) == WriteStatus::done);
+    CHECK(shelf.look_up(token) == Lookup::absent);
+}
+
+TEST_CASE("The newest knock of a device is the one that waits", "[store][committer][pending]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const auto clear = [&](uint64_t serial) {
+        return shelf.write(ClearPending{anna.id, phone.id, serial});
+    };
+    CHECK(clear(1) == WriteStatus::done);  // nothing to clear
+    shelf.has(a_pending(phone, 5));
+    CHECK(shelf.write(PutPending{a_pending(phone, 4)}) == WriteStatus::done);  // too late
+    CHECK(shelf.pending() == std::vector{a_pending(phone, 5)});
+    shelf.has(a_pending(phone, 7));
+    CHECK(shelf.pending() == std::vector{a_pending(phone, 7)});
+    CHECK(clear(5) == WriteStatus::done);  // settled, but superseded meanwhile
+    CHECK(shelf.pending().size() == 1);
+    CHECK(clear(7) == WriteStatus::done);
+    CHECK(shelf.pending().empty());
+
+    // A knock for a device that has gone meanwhile must not bring anything of it back.
+    CHECK(shelf.write_all({DeleteDevice{anna.id, phone.id}, PutPending{a_pending(phone, 8)}}) ==
+          Statuses{WriteStatus::done, WriteStatus::not_found});
+    CHECK(shelf.pending().empty());
+}
+
+TEST_CASE("A write beyond the limits fails alone", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const std::string long_name(kNameMax + 1, 'n');
+    Account account = an_account("bob");
+    account.username = long_name;
+    Device device = a_device(anna, long_name);
+    Device changed = phone;
+    changed.registration_id = std::string(kRegistrationMax + 1, 'R');
+    Token token = a_token(phone, "for bob");
+    token.text = std::string(kTokenTextMax + 1, 't');
+    Token renamed = shelf.has(a_token(phone, "for carol"));
+    renamed.name = long_name;
+    Pending pending = a_pending(phone, 1);
+    pending.payload = std::string(kPayloadMax + 1, 'p');
+    const size_t before = row_count(shelf);
+    CHECK(shelf.write_all({CreateAccount{account},
+                           CreateDevice{device, 9},
+                           UpdateDevice{changed},
+                           CreateToken{"chat", token, 9},
+                           UpdateToken{"chat", renamed},
+                           PutPending{pending},
+                           CreateAccount{an_account("dave")}}) == Statuses{WriteStatus::failed,
+                                                                           WriteStatus::failed,
+                                                                           WriteStatus::failed,
+                                                                           WriteStatus::failed,
+                                                                           WriteStatus::failed,
+                                                                           WriteStatus::failed,
+                                                                           WriteStatus::done});
+    CHECK(row_count(shelf) == before + 3);
+    CHECK(shelf.devices_of(anna) == std::vector{phone});
+}
+
+TEST_CASE("What was answered is there after a restart", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const Token token = shelf.has(a_token(phone, "for bob"));
+    const Pending pending = shelf.has(a_pending(phone, 1));
+    shelf.reopen();
+    CHECK(shelf.account("anna") == anna);
+    CHECK(shelf.devices_of(anna) == std::vector{phone});
+    CHECK(shelf.look_up(token) == Lookup::found);
+    CHECK(shelf.pending() == std::vector{pending});
+}
+
+TEST_CASE("A full map fails the whole batch, says so, and lets go when there is room",
+          "[store][committer][failure]") {
+    Shelf shelf(size_t{1} << 20);
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const Token kept = shelf.has(a_token(phone, "kept"));
+    int batches = 0;
+    Statuses statuses;
+    do {
+        statuses = shelf.write_all(many_tokens(phone, 500, std::to_string(batches) + "/"));
+        ++batches;
+    } while (statuses.front() == WriteStatus::done && batches < 100);
+    CHECK(batches < 100);
+    CHECK(statuses == Statuses(500, WriteStatus::failed));
+    CHECK(shelf.error().code == Errc::storage);
+    CHECK(std::string(shelf.error().what) == "the database has reached its largest size");
+    CHECK(shelf.error().detail == MDB_MAP_FULL);
+    CHECK_FALSE(shelf.tokens_of(anna).empty());
+    CHECK(shelf.tokens_of(anna).size() == static_cast<size_t>(batches - 1) * 500 + 1);
+
+    // Reading goes on, and so does writing once there is room.
+    CHECK(shelf.look_up(kept) == Lookup::found);
+    shelf.close();
+    shelf.open(size_t{4} << 20);
+    CHECK(shelf.write_all(many_tokens(phone, 500, "more/")) == Statuses(500, WriteStatus::done));
+    CHECK(shelf.look_up(kept) == Lookup::found);
+}
+
+TEST_CASE("A full disk fails the whole batch, and readers never notice",
+          "[store][committer][failure]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const Token token = shelf.has(a_token(phone, "for bob"));
+    Statuses statuses;
+    Lookup lookup = Lookup::damaged;
+    bool is_probe_done = true;
+    {
+        const test::FullDisk disk;
+        statuses = shelf.write_all(many_tokens(phone, 300));
+        is_probe_done = shelf.committer().probe().has_value();
+        lookup = shelf.look_up(token);
+    }
+    CHECK(statuses == Statuses(300, WriteStatus::failed));
+    CHECK(std::string(shelf.error().what) == "no room for the database on its disk");
+    CHECK_FALSE(is_probe_done);
+    CHECK(lookup == Lookup::found);
+    CHECK(shelf.tokens_of(anna).size() == 1);
+
+    CHECK(shelf.committer().probe());
+    CHECK(shelf.write_all(many_tokens(phone, 300)) == Statuses(300, WriteStatus::done));
+    shelf.reopen();
+    CHECK(shelf.tokens_of(anna).size() == 301);
+}
+
+TEST_CASE("A probe changes nothing", "[store][committer]") {
+    Shelf shelf;
+    shelf.has(an_account("anna"));
+    const size_t before = row_count(shelf);
+    CHECK(shelf.committer().probe());
+    CHECK(row_count(shelf) == before);
+    shelf.reopen();
+    CHECK(shelf.account("anna"));
+    CHECK(shelf.write_all({}).empty());
+}

@@ -116,7 +116,8 @@ TEST_FLAGS := -std=c++20 -fno-rtti $(WARNINGS)
 INCLUDES      := -Isrc $(DEPS_INC)
 TEST_INCLUDES := -Isrc -I. $(DEPS_INC) $(DEPS_TEST_INC) -DKNUCKLE_SOURCE_DIR='"$(CURDIR)"'
 
-SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+# g++ 12 takes its own instrumentation of std::variant and std::regex for uninitialized memory.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-maybe-uninitialized
 MODE_FLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS $(if $(filter 1,$(LTO)),-flto=auto)
 MODE_FLAGS_debug   := -O0 -g -D_GLIBCXX_ASSERTIONS
 MODE_FLAGS_asan    := $(SANITIZE) -fsanitize=address,undefined -D_GLIBCXX_ASSERTIONS
@@ -306,7 +307,8 @@ install: $(B)/knuckle ## to DESTDIR, PREFIX (/usr/local): binary, unit, /etc/knu
 	strip --strip-debug $(DESTDIR)$(PREFIX)/bin/knuckle
 	sed 's#/usr/\(local/\)\{0,1\}bin/knuckle#$(PREFIX)/bin/knuckle#g' systemd/knuckle.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/knuckle.service
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/knuckle.service
-	test -e $(ETC)/knuckle.toml || install -m 640 conf/knuckle.toml $(ETC)/knuckle.toml
+	install -d -m 700 $(ETC)/keys
+	test -e $(ETC)/knuckle.toml || install -m 644 conf/knuckle.toml $(ETC)/knuckle.toml
 
 clean: ## remove build/
 	rm -rf $(B)

@@ -8,8 +8,9 @@
 //
 // Unknown fields are read past; of several equal names the last counts. Texts are UTF-8 and
 // otherwise as sent; they lie in the body, in `scratch` (at most body.size() + kScratchOfFields of
-// it) or in the reader, until its next read(). Owner: Decoder.  Thread: its worker's.  Errors: the
-// reply to send.
+// it) or in the reader, until its next read().
+//
+// Owner: Decoder.  Thread: its worker's.  Errors: the reply to send; nothing if all went well.
 #pragma once
 
 #include <cstddef>

@@ -3,9 +3,8 @@
 // docs/API.md describes it.
 //
 // decode() (api/rest.h) turns a request into a Call, engine/ carries it out, the encode functions
-// turn the result into a Reply. Views in a Call live as long as the request and the decoder's
-// scratch memory: until the next decode() on the same Decoder. Texts are trimmed, valid UTF-8,
-// without NUL and within their limits.
+// turn the result into a Reply. Views in a Call live as long as the request, and until the next
+// decode() on the same Decoder. Texts are trimmed UTF-8, without NUL, within their limits.
 #pragma once
 
 #include <cstdint>
@@ -154,8 +153,7 @@ struct Call {
     size_t app = 0;               // index into Routes::apps
     std::string_view auth_token;  // from "Authorization: Token ..."; empty: none that matters
     bool needs_auth = false;
-    std::string_view
-        allow;  // the Allow field of whatever is answered; empty: the path is not of the API
+    std::string_view allow;  // the answer's Allow field; empty: the path is not of the API
 };
 
 }  // namespace knuckle::api

@@ -143,9 +143,7 @@ Reply encode_devices(std::span<const store::Device> devices,
         devices, routes, [kind](const store::Device& device) { return device.kind == kind; });
 }
 
-Reply encode_token(const store::Token& token, uint16_t status) {
-    return encode_one(token, status);
-}
+Reply encode_token(const store::Token& token, uint16_t status) { return encode_one(token, status); }
 
 Reply encode_found_token(const store::Token& token) {
     Reply reply;

@@ -11,7 +11,7 @@
 
 namespace knuckle::api {
 
-// Uses at most body.size() of `scratch`. Nothing: it went well.
+// Uses at most body.size() of `scratch`. Returns nothing if all went well.
 [[nodiscard]] std::optional<Reply> read_form(std::string_view body,
                                              Fields& fields,
                                              Scratch& scratch);

@@ -2,9 +2,8 @@
 // Reads application/json with simdjson: all of it is checked (RFC 8259, UTF-8, paired surrogates,
 // numbers of at most 64 bits, no byte order mark, nothing behind it), also what is not used.
 //
-// Owner: BodyReader.  Thread: its worker's.  Limits: kNestingMax.  Memory: 14 bytes for each byte
-// of the largest body, got when the reader is made for bodies of up to kJsonCapacity; no more is
-// asked for while bodies are smaller.
+// Owner: BodyReader.  Thread: its worker's.  Limits: kNestingMax.
+// Memory: 14 bytes for each byte of the largest body so far, and for kJsonCapacity from the start.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +29,7 @@ public:
     JsonReader& operator=(const JsonReader&) = delete;
 
     // `body`: http1::Request::kBodyPadding readable bytes follow it. Uses at most kScratchOfFields
-    // of `scratch`. Nothing: it went well.
+    // of `scratch`. Returns nothing if all went well.
     [[nodiscard]] std::optional<Reply> read(ByteView body, Fields& fields, Scratch& scratch);
 
 private:

@@ -11,11 +11,9 @@
 
 namespace knuckle::api {
 
-// The most that a text takes as a JSON string with its quotes, a comma and a colon: "\u0000" for a
-// byte.
-constexpr size_t json_size_max(std::string_view text) {
-    return text.size() * 6 + 4;
-}
+// The most that a text takes as a JSON string with its quotes, a comma and a colon: "\u0000" for
+// each byte.
+constexpr size_t json_size_max(std::string_view text) { return text.size() * 6 + 4; }
 
 // `write(JsonWriter&)` writes at most `size_max` bytes.
 template <typename Write>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Header fields about media types: Content-Type, Content-Disposition and Accept (RFC
-// 9110 8.3, 12.5.1). Views into the field; nothing allocates.
+// Header fields about media types: Content-Type (RFC 9110 8.3), Content-Disposition, Accept (RFC
+// 9110 12.5.1). Views into the field; nothing allocates.
 #pragma once
 
 #include <cstdint>

@@ -15,9 +15,7 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kDashes = "--";
 
-Reply malformed_multipart(std::string_view what) {
-    return parse_error("Multipart form", what);
-}
+Reply malformed_multipart(std::string_view what) { return parse_error("Multipart form", what); }
 
 // Takes one line, without its end, from the front of `text`. Nothing: it does not end.
 std::optional<std::string_view> take_line(std::string_view& text) {

@@ -16,7 +16,7 @@ namespace knuckle::api {
 inline constexpr size_t kPartsMax = 32;
 inline constexpr size_t kBoundaryMax = 70;  // RFC 2046 5.1.1
 
-// Nothing: it went well. The texts lie in `body`.
+// The texts lie in `body`. Returns nothing if all went well.
 [[nodiscard]] std::optional<Reply> read_multipart(std::string_view body,
                                                   std::string_view boundary,
                                                   Fields& fields);

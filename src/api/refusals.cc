@@ -46,9 +46,7 @@ Reply without_body(uint16_t status) {
 
 }  // namespace
 
-Reply refusal(uint16_t status, std::string_view text) {
-    return one_member(status, "detail", text);
-}
+Reply refusal(uint16_t status, std::string_view text) { return one_member(status, "detail", text); }
 
 Reply unknown_path() {
     return {.status = 404,
@@ -56,9 +54,7 @@ Reply unknown_path() {
             .content_type = "text/html"};
 }
 
-Reply not_acceptable() {
-    return refusal(406, "Could not satisfy the request Accept header.");
-}
+Reply not_acceptable() { return refusal(406, "Could not satisfy the request Accept header."); }
 
 Reply method_not_allowed(std::string_view method_name) {
     return refusal(405, "Method \"" + std::string(excerpt(method_name)) + "\" not allowed.");
@@ -77,9 +73,7 @@ Reply parse_error(std::string_view format, std::string_view what) {
     return refusal(400, std::string(format) + " parse error - " + std::string(what));
 }
 
-Reply body_is_null() {
-    return field_error("non_field_errors", "No data provided");
-}
+Reply body_is_null() { return field_error("non_field_errors", "No data provided"); }
 
 Reply body_is_no_object(std::string_view python_type) {
     return field_error(
@@ -97,27 +91,15 @@ std::string_view excerpt(std::string_view text) {
 
 // Below: what the engine refuses with, see rest.h.
 
-Reply no_content() {
-    return without_body(204);
-}
-Reply token_not_found() {
-    return without_body(404);
-}
-Reply not_found() {
-    return refusal(404, "Not found.");
-}
+Reply no_content() { return without_body(204); }
+Reply token_not_found() { return without_body(404); }
+Reply not_found() { return refusal(404, "Not found."); }
 Reply credentials_missing() {
     return unauthorized("Authentication credentials were not provided.");
 }
-Reply auth_token_invalid() {
-    return unauthorized("Invalid token.");
-}
-Reply login_refused() {
-    return one_member(401, "error", "Invalid credentials");
-}
-Reply forbidden() {
-    return refusal(403, "You do not have permission to perform this action.");
-}
+Reply auth_token_invalid() { return unauthorized("Invalid token."); }
+Reply login_refused() { return one_member(401, "error", "Invalid credentials"); }
+Reply forbidden() { return refusal(403, "You do not have permission to perform this action."); }
 
 Reply device_does_not_exist(store::DeviceKind kind, const Uuid& id) {
     return field_error(kind == store::DeviceKind::apns ? "apns_device" : "gcm_device",
@@ -145,8 +127,6 @@ Reply unavailable(std::string_view detail, uint32_t retry_after_seconds) {
     return reply;
 }
 
-Reply malformed(uint16_t status, std::string_view detail) {
-    return refusal(status, detail);
-}
+Reply malformed(uint16_t status, std::string_view detail) { return refusal(status, detail); }
 
 }  // namespace knuckle::api

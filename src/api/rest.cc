@@ -45,8 +45,7 @@ Head read_head(const http1::Request& request) {
     return head;
 }
 
-// "?format=json" is the only format there is; without a format, or with an empty one, it is the
-// same.
+// "?format=json" is the only format there is, and the one of a query that names none.
 bool asks_for_json(std::string_view query) {
     std::string_view format;
     while (!query.empty()) {
@@ -57,8 +56,7 @@ bool asks_for_json(std::string_view query) {
     return format.empty() || format == "json";
 }
 
-// Where what is in Authorization does no harm: apps send it for ever, also after their account is
-// gone.
+// Where Authorization is not looked at: apps send it for ever, also after their account is gone.
 bool ignores_authorization(Endpoint endpoint, Method method) {
     switch (endpoint) {
         case Endpoint::messages:

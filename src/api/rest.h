@@ -4,12 +4,13 @@
 //
 //     Decoder decoder(routes);
 //     Call call;
-//     decoder.decode(request, call);        never fails: a bad request decodes to Refuse with its
-//     reply authenticate as command.h says at Call, then std::visit(..., call.command);
+//     decoder.decode(request, call);      never fails: a bad request decodes to Refuse
+//     authenticate as command.h says at Call, then std::visit(..., call.command);
 //
 // Fast path: a knock decodes and encodes without allocating, once both have seen one as large.
-// Source of every text and status: docs/API.md, which records where we differ from the dead
-// reference server. Owner: engine::Worker.  Thread: its worker's.  Limits: below, and http1's.
+// docs/API.md has every text and status, and where we differ from the dead reference server.
+//
+// Owner: engine::Worker.  Thread: its worker's.  Limits: below, and http1's.
 #pragma once
 
 #include <cstddef>

@@ -4,7 +4,7 @@
 //     [ "/" NAME ] "/api/v1" [ "/" [ endpoint [ "/" item ] [ "/" ] ] ]
 //
 // The final slash is optional everywhere: clients lose the body or the method on a redirect, so
-// there is none. The app is that of the Host field, else that of NAME, else the first. A NAME of
+// there is none. The app is that of the Host field, else that of NAME, else the first; a NAME of
 // another app than the Host's is no path of ours.
 #pragma once
 

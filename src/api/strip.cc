@@ -8,9 +8,7 @@ namespace knuckle::api {
 
 namespace {
 
-constexpr bool is_ascii(char c) {
-    return static_cast<unsigned char>(c) < 0x80;
-}
+constexpr bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 constexpr bool is_ascii_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "api/email.h"
 #include "api/json_text.h"
@@ -72,11 +73,17 @@ OptionalText validate_text(const Fields& fields,
     return {.text = text, .is_present = true};
 }
 
-bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+// The words of the reference for yes and no.
+constexpr std::string_view kTrue[] = {
+    "t", "T", "y", "Y", "yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"};
+constexpr std::string_view kFalse[] = {
+    "f", "F", "n", "N", "no", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"};
+
+bool is_one_of(std::string_view text, std::span<const std::string_view> words) {
     return std::find(words.begin(), words.end(), text) != words.end();
 }
 
-// The words are those that the reference takes. An empty form value is an absent one.
+// An empty form value is an absent one. Of numbers, 1 and 0 count, also as floats.
 std::optional<bool> validate_boolean(const Fields& fields, size_t index, FieldErrors& errors) {
     const Value& value = fields[index];
     switch (value.kind) {
@@ -88,41 +95,13 @@ std::optional<bool> validate_boolean(const Fields& fields, size_t index, FieldEr
         case Value::Kind::boolean:
             return value.text == "true";
         case Value::Kind::number:
-            if (is_one_of(value.text, {"1", "1.0"})) return true;
-            if (is_one_of(value.text, {"0", "0.0", "-0.0"})) return false;
+            if (value.text == "1" || value.text == "1.0") return true;
+            if (value.text == "0" || value.text == "0.0" || value.text == "-0.0") return false;
             break;
         case Value::Kind::text:
             if (value.text.empty() && fields.is_form) return std::nullopt;
-            if (is_one_of(value.text,
-                          {"t",
-                           "T",
-                           "y",
-                           "Y",
-                           "yes",
-                           "YES",
-                           "true",
-                           "True",
-                           "TRUE",
-                           "on",
-                           "On",
-                           "ON",
-                           "1"}))
-                return true;
-            if (is_one_of(value.text,
-                          {"f",
-                           "F",
-                           "n",
-                           "N",
-                           "no",
-                           "NO",
-                           "false",
-                           "False",
-                           "FALSE",
-                           "off",
-                           "Off",
-                           "OFF",
-                           "0"}))
-                return false;
+            if (is_one_of(value.text, kTrue)) return true;
+            if (is_one_of(value.text, kFalse)) return false;
             break;
         case Value::Kind::object:
         case Value::Kind::array:
@@ -214,9 +193,7 @@ void FieldErrors::add(std::string_view field, std::string_view text) {
     field_ = field;
 }
 
-Reply FieldErrors::reply() const {
-    return {.status = 400, .body = body_ + "]}"};
-}
+Reply FieldErrors::reply() const { return {.status = 400, .body = body_ + "]}"}; }
 
 Knock validate_knock(const Fields& fields, FieldErrors& errors) {
     Knock knock;

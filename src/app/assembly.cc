@@ -58,7 +58,7 @@ struct Builder {
         return assembly.contexts.back().get();
     }
 
-    void add_listener(const config::Listen& listen, size_t index);
+    void add_listener(const config::Listen& listen);
     void add_app(const config::App& app);
     void add_lane(const config::App& app, const std::string& prefix);
     std::optional<size_t> add_credential(const config::Apns& apns, const std::string& prefix);
@@ -69,10 +69,10 @@ push::Style to_style(const std::string& name) {
     return name == "background" ? push::Style::background : push::Style::nothing;
 }
 
-void Builder::add_listener(const config::Listen& listen, size_t index) {
+void Builder::add_listener(const config::Listen& listen) {
     engine::ListenerOptions options;
     if (!listen.tls_certificate.empty()) {
-        const std::string prefix = "listen[" + std::to_string(index) + "].";
+        const std::string prefix = "listen.";
         const auto certificate =
             read(listen.line, prefix + "tls_certificate", listen.tls_certificate);
         const auto key = read(listen.line, prefix + "tls_key", listen.tls_key);
@@ -167,7 +167,7 @@ std::vector<config::Mistake> assemble(const config::Config& config, Assembly& as
     options.jobs_max = config.jobs_max;
     options.workers =
         config.workers != 0 ? config.workers : std::min(count_cores(), config::kWorkersMax);
-    for (size_t i = 0; i < config.listen.size(); ++i) builder.add_listener(config.listen[i], i);
+    for (const config::Listen& listen : config.listen) builder.add_listener(listen);
     for (const config::App& app : config.apps) builder.add_app(app);
     return std::move(builder.mistakes);
 }

@@ -37,10 +37,9 @@ void LaneBoard::update(const engine::LaneReport& report) {
     if (state == State::ready) {
         log::notice("provider_ready").field("app", lane.name).field("endpoint", lane.endpoint);
     } else {
-        log::warning("provider_unavailable")
-            .field("app", lane.name)
-            .field("endpoint", lane.endpoint)
-            .field("error", lane.why);
+        log::Line line = log::warning("provider_unavailable");
+        line.field("app", lane.name).field("endpoint", lane.endpoint).field("error", lane.why);
+        if (!report.reason.empty()) line.field("reason", report.reason);
     }
 }
 

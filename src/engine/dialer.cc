@@ -131,7 +131,9 @@ void Dialer::set_ready(LaneState& lane, bool is_ready, Error why) {
     const auto count = std::count_if(
         lanes_.begin(), lanes_.end(), [](const LaneState& each) { return each.is_ready; });
     core_.counters.upstreams_ready.set(static_cast<uint64_t>(count));
-    core_.outbox.report({core_.worker, lane.lane, is_ready, why});
+    // A new connection does not make a provider take what it refused on the old one.
+    if (is_ready && core_.dispatcher.lane(lane.lane).is_refused) return;
+    core_.outbox.report({core_.worker, lane.lane, is_ready, why, {}});
 }
 
 void Dialer::on_timer(Timer& timer, Now now) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/text.h"
 #include "http1/response.h"
 
@@ -12,9 +13,7 @@ namespace knuckle::engine {
 
 HttpConns::HttpConns(Core& core) : core_(core), conns_(core.options.connections_max) {}
 
-HttpConns::~HttpConns() {
-    conns_.for_each([this](HttpConn& conn) { remove(conn); });
-}
+HttpConns::~HttpConns() { KNUCKLE_ASSERT(conns_.count() == 0); }
 
 void HttpConns::accept(io::ConnId id, size_t listener, const io::PeerAddress&, Now now) {
     HttpConn* const conn = core_.is_draining ? nullptr : conns_.take(core_.chunks);
@@ -105,7 +104,8 @@ bool HttpConns::next_call(HttpConn& conn, api::Call& call, Now now) {
     const bool is_in_request = conn.parser.is_in_request();
     if (is_in_request && !conn.is_in_request) {
         conn.request_started = now.instant;
-        core_.timers.arm(conn.timer, now.instant + kRequestTimeMax);
+        core_.timers.arm(conn.timer,
+                         now.instant + std::min(core_.options.idle_timeout, kRequestTimeMax));
     }
     conn.is_in_request = is_in_request;
     return false;
@@ -267,6 +267,14 @@ void HttpConns::drain(Now) {
         conn.is_ending = true;
         touch(conn);
     });
+}
+
+void HttpConns::end() {
+    conns_.for_each([this](HttpConn& conn) {
+        conn.is_ending = true;
+        touch(conn);
+    });
+    flush();
 }
 
 }  // namespace knuckle::engine

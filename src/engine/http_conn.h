@@ -94,6 +94,8 @@ public:
     void on_timer(HttpConn& conn, Now now);
     // Ends what is idle, and everything else after its answer.
     void drain(Now now);
+    // Ends everything, after the answers that are given.
+    void end();
     [[nodiscard]] size_t count() const { return conns_.count(); }
 
 private:

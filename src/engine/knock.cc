@@ -30,6 +30,13 @@ push::Style style_of(push::Urgency urgency, const AppOptions& app) {
     return push::Style::nothing;
 }
 
+// Which worker takes a row over. The row alone tells, because while one worker reads the table
+// another may already be clearing it.
+uint32_t taker_of(const store::Pending& row, uint32_t workers) {
+    const auto& id = row.device.bytes;  // the end of it is random
+    return (uint32_t{id[14]} << 8 | id[15]) % workers;
+}
+
 // What the sender added, as a JSON value; empty when it does not fit into any payload.
 std::string_view extra_of(const api::KnockExtra& extra, std::span<char> storage) {
     if (extra.kind == api::KnockExtra::Kind::null) return "null";
@@ -160,7 +167,10 @@ void Knocks::abort(Knock& knock) {
 
 void Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
     core_.counters.pushes[static_cast<size_t>(answer.outcome)].add();
+    const push::Lane& lane = core_.dispatcher.lane(job.lane);
+    const bool was_refused = lane.is_refused;
     const push::Verdict verdict = core_.dispatcher.settle(job, answer, now);
+    if (lane.is_refused != was_refused) report(job.lane, answer);
     if (verdict.renew_credential)
         core_.outbox.ask_renewal(core_.options.lanes[job.lane].credential);
     if (verdict.action == push::Action::retry) {
@@ -168,6 +178,18 @@ void Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
         return;
     }
     finish_job(job, answer, verdict.action, now);
+}
+
+// The provider has changed its mind about our topic or credential: the operator must hear of it.
+void Knocks::report(uint16_t lane, const push::Answer& answer) {
+    LaneReport report{.worker = core_.worker, .lane = lane};
+    report.is_ready = !core_.dispatcher.lane(lane).is_refused;
+    if (!report.is_ready) {
+        report.why =
+            fail(Errc::invalid, "the provider refuses our topic or credential", answer.status);
+        report.reason = answer.reason;
+    }
+    core_.outbox.report(report);
 }
 
 void Knocks::expire(push::Job& job, Now now) {
@@ -302,52 +324,56 @@ void Knocks::load_pending(Now now) {
         log::error("pending_unreadable").field("worker", core_.worker);
     }
     uint64_t loaded = 0;
-    for (size_t i = core_.worker; i < rows.size(); i += core_.options.workers) {
-        const store::Pending& row = rows[i];
-        const auto app = std::find_if(
-            core_.options.apps.begin(), core_.options.apps.end(), [&](const AppOptions& options) {
-                return options.name == row.app;
-            });
-        store::Device device;
-        const bool is_wanted =
-            app != core_.options.apps.end() && app->lane != kNoLane && row.expires > now.unix &&
-            snapshot.find_device(row.account, row.device, device) == store::Lookup::found;
-        std::array<uint8_t, push::kDeviceTokenMax> token;
-        const Result<size_t> token_size =
-            is_wanted ? push::apns::decode_token(device.registration_id, token)
-                      : Result<size_t>(size_t{0});
-        push::Payload* const payload =
-            is_wanted && token_size ? core_.dispatcher.copy_payload(row.payload) : nullptr;
-        push::Job* const job =
-            payload != nullptr ? core_.dispatcher.admit(app->lane, *payload) : nullptr;
-        if (job == nullptr) {
-            if (payload != nullptr) core_.dispatcher.drop_payload(*payload);
-            // What cannot be pushed any more goes; what only finds no room now stays for the next
-            // start.
-            if (!is_wanted || !token_size) {
-                static_cast<void>(core_.outbox.submit(
-                    {.worker = core_.worker,
-                     .change = store::ClearPending{row.account, row.device, row.serial}}));
-            }
-            continue;
+    for (const store::Pending& row : rows) {
+        if (taker_of(row, core_.options.workers) != core_.worker) continue;
+        const Loaded result = load(row, snapshot, now);
+        if (result == Loaded::taken) ++loaded;
+        if (result == Loaded::worthless) {
+            static_cast<void>(core_.outbox.submit(
+                {.worker = core_.worker,
+                 .change = store::ClearPending{row.account, row.device, row.serial}}));
         }
-        job->token = token;
-        job->token_size = static_cast<uint16_t>(*token_size);
-        job->account = row.account;
-        job->device = row.device;
-        job->registered = device.registered;
-        job->push = row.push;
-        job->accepted = row.accepted;
-        job->expires = row.expires;
-        job->serial = row.serial;
-        job->is_background = row.is_background;
-        job->is_stored = true;
-        core_.dispatcher.submit(*job);
-        ++loaded;
     }
     core_.counters.jobs_pending.set(loaded);
     if (loaded > 0)
         log::notice("pending_loaded").field("worker", core_.worker).field("pushes", loaded);
+}
+
+Knocks::Loaded Knocks::load(const store::Pending& row, store::Snapshot& snapshot, Now now) {
+    const std::vector<AppOptions>& apps = core_.options.apps;
+    const auto app = std::find_if(
+        apps.begin(), apps.end(), [&](const AppOptions& each) { return each.name == row.app; });
+    if (app == apps.end() || app->lane == kNoLane || row.expires <= now.unix)
+        return Loaded::worthless;
+    store::Device device;
+    const store::Lookup lookup = snapshot.find_device(row.account, row.device, device);
+    if (lookup == store::Lookup::damaged) return Loaded::left;
+    if (lookup == store::Lookup::absent || !device.is_active || device.is_dead)
+        return Loaded::worthless;
+    std::array<uint8_t, push::kDeviceTokenMax> token;
+    const Result<size_t> token_size = push::apns::decode_token(device.registration_id, token);
+    if (!token_size) return Loaded::worthless;
+
+    push::Payload* const payload = core_.dispatcher.copy_payload(row.payload);
+    if (payload == nullptr) return Loaded::left;
+    push::Job* const job = core_.dispatcher.admit(app->lane, *payload);
+    if (job == nullptr) {
+        core_.dispatcher.drop_payload(*payload);
+        return Loaded::left;
+    }
+    job->token = token;
+    job->token_size = static_cast<uint16_t>(*token_size);
+    job->account = row.account;
+    job->device = row.device;
+    job->registered = device.registered;
+    job->push = row.push;
+    job->accepted = row.accepted;
+    job->expires = row.expires;
+    job->serial = row.serial;
+    job->is_background = row.is_background;
+    job->is_stored = true;
+    core_.dispatcher.submit(*job);
+    return Loaded::taken;
 }
 
 bool Knocks::is_idle() const { return knocks_.count() == 0; }

@@ -39,7 +39,6 @@ struct Knock {
     uint32_t writes_open = 0;  // pending records on their way to the disk
     bool is_storing = false;
     bool has_delivered = false;
-    bool has_stored = false;
     bool has_failed = false;  // a pending record could not be written
 };
 
@@ -68,6 +67,10 @@ public:
     void store_all(Now now);
 
 private:
+    // What becomes of a row that an earlier process left: `left` waits for the next start, because
+    // there is no room for it or the store cannot say now whom it is for.
+    enum class Loaded : uint8_t { taken, left, worthless };
+
     [[nodiscard]] bool add_job(Knock& knock,
                                push::Payload& payload,
                                uint16_t lane,
@@ -75,7 +78,9 @@ private:
                                const store::TokenOwner& owner,
                                const store::Target& target,
                                Now now);
+    [[nodiscard]] Loaded load(const store::Pending& row, store::Snapshot& snapshot, Now now);
     void abort(Knock& knock);
+    void report(uint16_t lane, const push::Answer& answer);
     void store(Knock& knock, Now now);
     [[nodiscard]] bool store(push::Job& job, uint64_t ticket);
     void finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now);

@@ -29,12 +29,14 @@ struct PasswordTask {
     crypto::PasswordSalt salt{};
 };
 
-// Can pushes of this lane leave this worker? Sent whenever that changes, and once at the start.
+// Can pushes of this lane leave this worker, and are they taken? Sent whenever that changes, and
+// once at the start.
 struct LaneReport {
     uint32_t worker = 0;
     uint16_t lane = 0;
     bool is_ready = false;
-    Error why;
+    Error why{};
+    std::string reason{};  // the provider's word for it, if it had one
 };
 
 class Outbox {

@@ -240,7 +240,7 @@ void Worker::Parts::finish_draining(Now) {
 void Worker::end(Now now) {
     parts_->knocks.store_all(now);
     parts_->dialer.end(now);
-    parts_->conns.flush();
+    parts_->conns.end();
 }
 
 }  // namespace knuckle::engine

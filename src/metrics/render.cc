@@ -191,7 +191,7 @@ void render_workers(Workers workers, Page& page) {
     page.add({"upstream_streams_max",
               kGauge,
               "Pushes that a provider allows at once on a worker's newest connection, the smallest "
-              "of all; 0 without one."},
+              "of all; 0 before the first."},
              smallest);
 }
 

@@ -111,12 +111,9 @@ void arm_timer(Loop::State& loop) {
     Instant deadline = loop.handler->next_deadline();
     if (const Conn* const conn = loop.lingering.front())
         deadline = std::min(deadline, conn->linger_deadline);
-    if (deadline == loop.timer_deadline) return;
+    // A timer that goes off too early costs one turn; moving it with every knock would cost more.
+    if (deadline >= loop.timer_deadline) return;
     loop.timer_deadline = deadline;
-    if (deadline == kNever) {
-        uv_timer_stop(&loop.timer);
-        return;
-    }
     // libuv counts in milliseconds from the time it cached; rounding up keeps a timer from firing
     // early.
     const auto now = Instant{static_cast<int64_t>(uv_now(&loop.uv)) * 1'000'000};
@@ -196,7 +193,7 @@ Result<void> Loop::listen(int fd, bool is_unix) {
 
 void Loop::run(io::Handler& handler) {
     state_->handler = &handler;
-    uv_prepare_start(&state_->prepare, on_prepare);
+    if (!state_->is_stopping) uv_prepare_start(&state_->prepare, on_prepare);
     uv_run(&state_->uv, UV_RUN_DEFAULT);
     KNUCKLE_ASSERT(state_->is_stopping && state_->conns.count() == 0);
 }

@@ -84,6 +84,8 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     // A push that the provider never saw is no attempt.
     if (answer.outcome != Outcome::not_processed) ++job.attempts;
     if (answer.outcome == Outcome::delivered) lane.has_delivered = true;
+    if (answer.outcome == Outcome::delivered) lane.is_refused = false;
+    if (answer.outcome == Outcome::misconfigured) lane.is_refused = true;
     const Verdict verdict = judge(job, answer, lane.has_delivered, now, random_);
     leave(job);
     if (verdict.action != Action::retry) return verdict;

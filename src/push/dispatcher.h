@@ -43,6 +43,7 @@ struct Lane {
     size_t in_flight = 0;
     bool has_delivered = false;  // since the start: topic, environment and credential are right
     bool is_down = false;        // no connection, and none in sight: do not make senders wait
+    bool is_refused = false;     // the last word was that our topic or credential is wrong
 };
 
 class Dispatcher {

@@ -98,7 +98,7 @@ Result<void> create(const std::string& path) {
         written = fail(Errc::system, "cannot create the key file", errno);
     }
     ::unlink(draft.c_str());
-    KNUCKLE_TRY(std::move(written));
+    KNUCKLE_TRY(written);
     return sync_directory_of(path);
 }
 

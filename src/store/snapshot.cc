@@ -61,6 +61,14 @@ struct Reader::State {
         const auto bytes = vault.open(key, sealed, plain);
         return bytes && decode(*bytes, record) ? Lookup::found : spoiled();
     }
+    // The row where the cursor stands, of a device or of its pending knock.
+    template <typename Record>
+    Lookup open_row(DeviceRef& ref, Record& record) {
+        const auto parsed = parse_device_key(row_key);
+        if (!parsed) return spoiled();
+        ref = *parsed;
+        return open(row_key, row_value, record);
+    }
     Lookup open_token(const RowKey& key, TokenRecord& record);
     Lookup find_reference(const RowKey& key, Uuid& account);
 
@@ -181,9 +189,8 @@ const Target* Snapshot::next_target(TargetScan& scan) {
         scan.is_begun = true;
         if (!state.seek(front, move, scan.status)) return nullptr;
         DeviceRecord record;
-        const auto ref = parse_device_key(state.row_key);
-        const Lookup opened =
-            ref ? state.open(state.row_key, state.row_value, record) : state.spoiled();
+        DeviceRef ref;
+        const Lookup opened = state.open_row(ref, record);
         if (scan.status != Lookup::found) scan.status = opened;
         if (opened != Lookup::found || !record.is_active || record.is_dead) continue;
 
@@ -193,7 +200,7 @@ const Target* Snapshot::next_target(TargetScan& scan) {
         state.visited[scan.visited++] = id;
 
         Target& target = state.target;
-        target.device = ref->device;
+        target.device = ref.device;
         target.kind = record.kind;
         target.registered = record.registered;
         target.registration_size = static_cast<uint16_t>(record.registration_id.size());
@@ -256,10 +263,9 @@ Lookup Snapshot::list_devices(const Uuid& account, std::vector<Device>& devices)
     MDB_cursor_op move = MDB_SET_RANGE;
     while (state_->seek(front, std::exchange(move, MDB_NEXT), status)) {
         DeviceRecord record;
-        const auto ref = parse_device_key(state_->row_key);
-        const Lookup opened =
-            ref ? state_->open(state_->row_key, state_->row_value, record) : state_->spoiled();
-        if (opened == Lookup::found) devices.push_back(to_device(*ref, record));
+        DeviceRef ref;
+        const Lookup opened = state_->open_row(ref, record);
+        if (opened == Lookup::found) devices.push_back(to_device(ref, record));
         if (status != Lookup::damaged) status = opened;
     }
     return status;
@@ -302,12 +308,11 @@ Lookup Snapshot::list_pending(size_t count_max, std::vector<Pending>& pending) {
     // `pending` is a heap with the youngest in front, to give way to an older one.
     while (state_->seek(front, std::exchange(move, MDB_NEXT), status)) {
         PendingRecord record;
-        const auto ref = parse_device_key(state_->row_key);
-        const Lookup opened =
-            ref ? state_->open(state_->row_key, state_->row_value, record) : state_->spoiled();
+        DeviceRef ref;
+        const Lookup opened = state_->open_row(ref, record);
         if (status != Lookup::damaged) status = opened;
         if (opened != Lookup::found) continue;
-        pending.push_back(to_pending(*ref, record));
+        pending.push_back(to_pending(ref, record));
         std::push_heap(pending.begin(), pending.end(), is_older);
         if (pending.size() > count_max) {
             std::pop_heap(pending.begin(), pending.end(), is_older);

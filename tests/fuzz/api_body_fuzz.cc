@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// libFuzzer entry: every input is an endpoint and the body that it gets, see tests/support/api_oracle.h.
-// tests/unit/api_body_fuzz_test.cc runs the same check over the corpus and over seeded mutations of it, with no
-// fuzzer installed.
+// libFuzzer entry: every input is an endpoint and the body that it gets, as api_oracle.h says.
+// tests/unit/api_body_fuzz_test.cc runs the same check over the corpus and over seeded mutations of
+// it, with no fuzzer installed.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// libFuzzer entry: an input is the kind of a record and its plain bytes. The unit tests run the same
-// check over the corpus and over seeded mutations of it, with no fuzzer installed.
+// libFuzzer entry: an input is the kind of a record and its plain bytes. The unit tests of
+// store/schema.h run the same check over the corpus and over seeded mutations of it.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -43,7 +43,7 @@
 namespace knuckle::mock {
 
 struct ApnsOptions {
-    std::vector<std::string> topics;  // the bundle ids of the team
+    std::vector<std::string> topics = {};  // the bundle ids of the team
     bool is_sandbox = true;           // only the sandbox answers with apns-unique-id
     uint32_t streams_max = 1'000;     // once a valid provider token has been seen
     Duration token_age_max = hours(1);
@@ -92,7 +92,7 @@ enum class DeviceState : uint8_t { good, unregistered, expired, bad, wrong_topic
 
 struct ApnsDevice {
     DeviceState state = DeviceState::good;
-    std::optional<uint64_t> timestamp_ms;  // unregistered, expired: since when, if it is said
+    std::optional<uint64_t> timestamp_ms = {};  // unregistered, expired: since when, if it is said
 };
 
 // What is wrong with all requests, for some requests or for some time, whichever ends first.

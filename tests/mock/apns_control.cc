@@ -177,8 +177,7 @@ ApnsControl::Page ApnsControl::change(const http1::Request& request, Now now) {
         const auto state = to_state(string_in(body, "state"));
         const std::string_view token = string_in(body, "token");
         if (!state || token.empty()) return Page::wrong("tokens: which token, which state?");
-        ApnsDevice device;
-        device.state = *state;
+        ApnsDevice device{.state = *state};
         if (const auto timestamp = number_in(body, "timestamp")) {
             device.timestamp_ms = static_cast<uint64_t>(*timestamp);
         }

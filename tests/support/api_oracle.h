@@ -2,8 +2,8 @@
 // What must hold for api::Decoder whatever a client sends:
 //
 //   * it says the same whatever lies behind the body, and whatever it decoded before;
-//   * the texts of a command keep the promises of api/command.h: trimmed UTF-8 within the limits, an
-//     object that is one;
+//   * the texts of a command keep the promises of api/command.h: trimmed UTF-8 within the limits,
+//     an object that is one;
 //   * a refusal is one that the API knows, and its body is JSON;
 //   * it takes for JSON exactly what a second, plainer reader takes for JSON.
 //
@@ -36,8 +36,8 @@ struct ApiTarget {
     std::string_view content_type;
 };
 
-// The n-th is chosen by the digit n; the one behind the last takes lines of a head instead of a body:
-// the target, Accept, Authorization, Host, Content-Type.
+// The n-th is chosen by the digit n; the one behind the last takes lines of a head instead of a
+// body: the target, Accept, Authorization, Host, Content-Type.
 inline constexpr ApiTarget kApiTargets[] = {
     {"POST", "/api/v1/messages/", "application/json"},
     {"POST", "/api/v1/messages/", "application/x-www-form-urlencoded"},

@@ -73,9 +73,9 @@ TEST_CASE("An account is strings only; its token is told at login alone", "[api]
           R"({"username":"cape47d26","email":"","id":"638426e6-832f-4a45-ae9a-db409ba2fb4d",)"
           R"("token":"6b9b9b6d9cd27ea93e1adac580b94e3e75a72560"})");
     account.email = "a@example.org";
-    CHECK(
-        api::encode_account(account, false).body ==
-        R"({"username":"cape47d26","email":"a@example.org","id":"638426e6-832f-4a45-ae9a-db409ba2fb4d"})");
+    CHECK(api::encode_account(account, false).body ==
+          R"({"username":"cape47d26","email":"a@example.org",)"
+          R"("id":"638426e6-832f-4a45-ae9a-db409ba2fb4d"})");
 }
 
 TEST_CASE("A device has null for what was not given, and whole seconds with six zeros",
@@ -83,10 +83,9 @@ TEST_CASE("A device has null for what was not given, and whole seconds with six 
     const api::Reply reply = api::encode_device(device(), 201);
     CHECK(reply.status == 201);
     CHECK(reply.content_type == "application/json");
-    CHECK(
-        reply.body ==
-        R"({"name":null,"id":"638426e6-832f-4a45-ae9a-db409ba2fb4d","active":true,"registration_id":"c8631d19322a",)"
-        R"("device_id":null,"date_created":"2026-11-23T01:51:10.000000Z"})");
+    CHECK(reply.body == R"({"name":null,"id":"638426e6-832f-4a45-ae9a-db409ba2fb4d","active":true,)"
+                        R"("registration_id":"c8631d19322a",)"
+                        R"("device_id":null,"date_created":"2026-11-23T01:51:10.000000Z"})");
 }
 
 TEST_CASE("A device's blank texts are not null", "[api][encode]") {
@@ -94,10 +93,10 @@ TEST_CASE("A device's blank texts are not null", "[api][encode]") {
     named.has_name = true;
     named.device_id = "d\\1";
     named.has_device_id = true;
-    CHECK(
-        api::encode_device(named, 200).body ==
-        R"({"name":"","id":"638426e6-832f-4a45-ae9a-db409ba2fb4d","active":true,"registration_id":"c8631d19322a",)"
-        R"("device_id":"d\\1","date_created":"2026-11-23T01:51:10.000000Z"})");
+    CHECK(api::encode_device(named, 200).body ==
+          R"({"name":"","id":"638426e6-832f-4a45-ae9a-db409ba2fb4d","active":true,)"
+          R"("registration_id":"c8631d19322a",)"
+          R"("device_id":"d\\1","date_created":"2026-11-23T01:51:10.000000Z"})");
 }
 
 TEST_CASE("A device is inactive if the app says so, or the provider", "[api][encode]") {
@@ -114,24 +113,24 @@ TEST_CASE("A device is inactive if the app says so, or the provider", "[api][enc
 TEST_CASE("A token leaves out what it has not, and always says when it expires", "[api][encode]") {
     store::Token plain = token();
     CHECK(api::encode_token(plain, 201).status == 201);
-    CHECK(
-        api::encode_token(plain, 201).body ==
-        R"({"token":"dd43cf2510414e44414b0b9d9c11b669cdbe99b2","apns_device":"638426e6-832f-4a45-ae9a-db409ba2fb4d",)"
-        R"("date_expires":"2026-11-23T01:51:10.000000Z"})");
+    CHECK(api::encode_token(plain, 201).body ==
+          R"({"token":"dd43cf2510414e44414b0b9d9c11b669cdbe99b2",)"
+          R"("apns_device":"638426e6-832f-4a45-ae9a-db409ba2fb4d",)"
+          R"("date_expires":"2026-11-23T01:51:10.000000Z"})");
     store::Token named = token();
     named.kind = DeviceKind::gcm;
     named.name = "This awesome token";
     named.has_name = true;
-    CHECK(
-        api::encode_token(named, 200).body ==
-        R"({"name":"This awesome token","token":"dd43cf2510414e44414b0b9d9c11b669cdbe99b2",)"
-        R"("gcm_device":"638426e6-832f-4a45-ae9a-db409ba2fb4d","date_expires":"2026-11-23T01:51:10.000000Z"})");
+    CHECK(api::encode_token(named, 200).body ==
+          R"({"name":"This awesome token","token":"dd43cf2510414e44414b0b9d9c11b669cdbe99b2",)"
+          R"("gcm_device":"638426e6-832f-4a45-ae9a-db409ba2fb4d",)"
+          R"("date_expires":"2026-11-23T01:51:10.000000Z"})");
 }
 
 TEST_CASE("A token that was asked for by itself is there twice, for the iOS SDK", "[api][encode]") {
-    const std::string members =
-        R"("token":"dd43cf2510414e44414b0b9d9c11b669cdbe99b2","apns_device":"638426e6-832f-4a45-ae9a-db409ba2fb4d",)"
-        R"("date_expires":"2026-11-23T01:51:10.000000Z")";
+    const std::string members = R"("token":"dd43cf2510414e44414b0b9d9c11b669cdbe99b2",)"
+                                R"("apns_device":"638426e6-832f-4a45-ae9a-db409ba2fb4d",)"
+                                R"("date_expires":"2026-11-23T01:51:10.000000Z")";
     CHECK(api::encode_found_token(token()).body ==
           "{" + members + R"(,"results":[{)" + members + "}]}");
 }
@@ -177,10 +176,11 @@ TEST_CASE("Pubsub names the address, and there is never an empty one", "[api][en
 }
 
 TEST_CASE("The root names every endpoint by its address", "[api][encode]") {
-    CHECK(
-        api::encode_root("https://push.example.org/api/v1/").body ==
-        R"({"device/apns":"https://push.example.org/api/v1/device/apns/",)"
-        R"("device/gcm":"https://push.example.org/api/v1/device/gcm/",)"
-        R"("tokens":"https://push.example.org/api/v1/tokens/","messages":"https://push.example.org/api/v1/messages/",)"
-        R"("accounts":"https://push.example.org/api/v1/accounts/","pubsub":"https://push.example.org/api/v1/pubsub/"})");
+    CHECK(api::encode_root("https://push.example.org/api/v1/").body ==
+          R"({"device/apns":"https://push.example.org/api/v1/device/apns/",)"
+          R"("device/gcm":"https://push.example.org/api/v1/device/gcm/",)"
+          R"("tokens":"https://push.example.org/api/v1/tokens/",)"
+          R"("messages":"https://push.example.org/api/v1/messages/",)"
+          R"("accounts":"https://push.example.org/api/v1/accounts/",)"
+          R"("pubsub":"https://push.example.org/api/v1/pubsub/"})");
 }

@@ -28,13 +28,16 @@ TEST_CASE("Refusals say what the reference says", "[api][refusals]") {
          R"({"detail":"You do not have permission to perform this action."})"},
         {api::device_does_not_exist(store::DeviceKind::apns, id),
          400,
-         R"({"apns_device":["Invalid pk \"638426e6-832f-4a45-ae9a-db409ba2fb4d\" - object does not exist."]})"},
+         R"({"apns_device":["Invalid pk \"638426e6-832f-4a45-ae9a-db409ba2fb4d\" - object )"
+         R"(does not exist."]})"},
         {api::device_does_not_exist(store::DeviceKind::gcm, id),
          400,
-         R"({"gcm_device":["Invalid pk \"638426e6-832f-4a45-ae9a-db409ba2fb4d\" - object does not exist."]})"},
+         R"({"gcm_device":["Invalid pk \"638426e6-832f-4a45-ae9a-db409ba2fb4d\" - object does )"
+         R"(not exist."]})"},
         {api::quota_reached("tokens"),
          403,
-         R"({"detail":"This account has as many tokens as it may have. Delete tokens that are no longer used."})"},
+         R"({"detail":"This account has as many tokens as it may have. Delete tokens that are )"
+         R"(no longer used."})"},
         {api::too_many_requests(5),
          429,
          R"({"detail":"Request was throttled. Expected available in 5 seconds."})"},

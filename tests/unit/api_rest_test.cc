@@ -29,7 +29,8 @@ std::string detail(std::string_view text) { return R"({"detail":")" + std::strin
 
 }  // namespace
 
-// Counts what a knock must not do. Every form of new and delete is here, so that a sanitizer sees pairs.
+// Counts what a knock must not do. Every form of new and delete is here, so that a sanitizer sees
+// pairs.
 void* operator new(size_t size, const std::nothrow_t&) noexcept {
     ++allocations;
     return std::malloc(size > 0 ? size : 1);

@@ -117,24 +117,29 @@ TEST_CASE("What is wrong with a login is told for each field", "[api][validate][
             {"{}",
              R"({"username":["This field is required."],"password":["This field is required."]})"},
             {R"({"username":"","password":" \t"})",
-             R"({"username":["This field may not be blank."],"password":["This field may not be blank."]})"},
+             R"({"username":["This field may not be blank."],"password":["This field may not )"
+             R"(be blank."]})"},
             {R"({"username":null,"password":null})",
-             R"({"username":["This field may not be null."],"password":["This field may not be null."]})"},
+             R"({"username":["This field may not be null."],"password":["This field may not )"
+             R"(be null."]})"},
             {R"({"username":true,"password":["x"],"email":{}})",
-             R"({"username":["Not a valid string."],"password":["Not a valid string."],"email":["Not a valid string."]})"},
+             R"({"username":["Not a valid string."],"password":["Not a valid string."],)"
+             R"("email":["Not a valid string."]})"},
             {R"({"username":")" + name31 + R"(","password":")" + std::string(101, 'x') + "\"}",
              R"({"username":["Ensure this field has no more than 30 characters."],)"
              R"("password":["Ensure this field has no more than 100 characters."]})"},
             {R"({"username":"a\u0000b","password":"x"})",
              R"({"username":["Null characters are not allowed."]})"},
             {R"({"username":")" + std::string(31, 'x') + R"(\u0000","password":"x"})",
-             R"({"username":["Ensure this field has no more than 30 characters.","Null characters are not allowed."]})"},
+             R"({"username":["Ensure this field has no more than 30 characters.","Null )"
+             R"(characters are not allowed."]})"},
             {R"({"username":"a","password":"b","email":""})",
              R"({"email":["This field may not be blank."]})"},
             {R"({"username":"a","password":"b","email":"nonsense"})",
              R"({"email":["Enter a valid email address."]})"},
             {R"({"username":"a","password":"b","email":")" + std::string(101, 'x') + "\"}",
-             R"({"email":["Ensure this field has no more than 100 characters.","Enter a valid email address."]})"},
+             R"({"email":["Ensure this field has no more than 100 characters.","Enter a valid )"
+             R"(email address."]})"},
             {"[]",
              R"({"non_field_errors":["Invalid data. Expected a dictionary, but got list."]})"},
             {"null", R"({"non_field_errors":["No data provided"]})"},
@@ -304,7 +309,8 @@ TEST_CASE("The Android SDK's PUT of its whole object works", "[api][validate][de
         {"PUT",
          kGcm + kId + "/",
          "application/json; charset=UTF-8",
-         R"({"name":"My phone","registration_id":"reg","id":"not even a uuid","device_id":"d","active":true,)"
+         R"({"name":"My phone","registration_id":"reg","id":"not even a uuid","device_id":"d",)"
+         R"("active":true,)"
          R"("date_created":"2015-07-10T12:00:33.909289Z","type":"GCM"})"});
     CHECK(device.kind == store::DeviceKind::gcm);
     CHECK(device.id.text() == kId);

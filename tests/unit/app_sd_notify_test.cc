@@ -21,10 +21,10 @@ using app::SdNotify;
 namespace {
 
 // systemd's end of the conversation.
-class ServiceManager {
+class Systemd {
 public:
     // '@' in front makes the name an abstract one, as in $NOTIFY_SOCKET.
-    explicit ServiceManager(const std::string& name)
+    explicit Systemd(const std::string& name)
         : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
         REQUIRE(fd_ >= 0);
         sockaddr_un address{};
@@ -41,9 +41,9 @@ public:
                        reinterpret_cast<const sockaddr*>(&address),
                        static_cast<socklen_t>(size)) == 0);
     }
-    ~ServiceManager() { ::close(fd_); }
-    ServiceManager(const ServiceManager&) = delete;
-    ServiceManager& operator=(const ServiceManager&) = delete;
+    ~Systemd() { ::close(fd_); }
+    Systemd(const Systemd&) = delete;
+    Systemd& operator=(const Systemd&) = delete;
 
     // The next datagram, "(nothing)" if there is none.
     [[nodiscard]] std::string heard() const {
@@ -101,46 +101,46 @@ Duration interval(const char* usec, const char* pid) {
 TEST_CASE("systemd hears of each step of a service's life", "[app]") {
     const Folder folder;
     const std::string name = folder.file("notify");
-    const ServiceManager manager(name);
+    const Systemd systemd(name);
     const LogWatch log;
     SdNotify notify({.notify_socket = name.c_str()}, 1);
     CHECK(notify.is_supervised());
 
     notify.ready();
-    CHECK(manager.heard() == "READY=1");
+    CHECK(systemd.heard() == "READY=1");
     notify.status("chat: provider unreachable");
-    CHECK(manager.heard() == "STATUS=chat: provider unreachable");
+    CHECK(systemd.heard() == "STATUS=chat: provider unreachable");
     notify.watchdog();
-    CHECK(manager.heard() == "WATCHDOG=1");
+    CHECK(systemd.heard() == "WATCHDOG=1");
     notify.stopping();
-    CHECK(manager.heard() == "STOPPING=1");
-    CHECK(manager.heard() == "(nothing)");
+    CHECK(systemd.heard() == "STOPPING=1");
+    CHECK(systemd.heard() == "(nothing)");
     CHECK(g_logged.empty());
 }
 
 TEST_CASE("a status cannot say more than a status", "[app]") {
     const Folder folder;
     const std::string name = folder.file("notify");
-    const ServiceManager manager(name);
+    const Systemd systemd(name);
     SdNotify({.notify_socket = name.c_str()}, 1).status("a\nMAINPID=1");
-    CHECK(manager.heard() == "STATUS=a MAINPID=1");
+    CHECK(systemd.heard() == "STATUS=a MAINPID=1");
 }
 
 TEST_CASE("systemd may listen on an abstract socket", "[app]") {
     const std::string name = "@knuckle-test-" + std::to_string(::getpid());
-    const ServiceManager manager(name);
+    const Systemd systemd(name);
     SdNotify({.notify_socket = name.c_str()}, 1).watchdog();
-    CHECK(manager.heard() == "WATCHDOG=1");
+    CHECK(systemd.heard() == "WATCHDOG=1");
 }
 
 TEST_CASE("a socket's path may be as long as an address can hold, and no longer", "[app]") {
     const Folder folder;
     const std::string start = folder.file("");
     const std::string longest = start + std::string(107 - start.size(), 'n');
-    const ServiceManager manager(longest);
+    const Systemd systemd(longest);
     const LogWatch log;
     SdNotify({.notify_socket = longest.c_str()}, 1).watchdog();
-    CHECK(manager.heard() == "WATCHDOG=1");
+    CHECK(systemd.heard() == "WATCHDOG=1");
     CHECK(g_logged.empty());
 
     const std::string longer = longest + "n";
@@ -171,9 +171,9 @@ TEST_CASE("a systemd that does not hear is logged once, until it hears again", "
     REQUIRE(g_logged.size() == 1);
     CHECK_THAT(g_logged[0], Catch::Matchers::StartsWith("<4>event=systemd_unreachable "));
     {
-        const ServiceManager manager(name);
+        const Systemd systemd(name);
         notify.watchdog();
-        CHECK(manager.heard() == "WATCHDOG=1");
+        CHECK(systemd.heard() == "WATCHDOG=1");
     }
     notify.watchdog();
     notify.watchdog();

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Providers that cannot be reached, cannot be trusted, go away or say nothing: what the operator is
+// told, and what becomes of the knocks.
+#include <csignal>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+#include "tests/integration/world.h"
+#include "tests/support/json_fields.h"
+#include "tests/support/knock_load.h"
+
+namespace knuckle::test {
+
+namespace {
+
+constexpr std::string_view kMessages = "/api/v1/messages/";
+
+bool has_arrived(ApnsProcess& apns, size_t number) {
+    return eventually([&] { return count_numbers(apns.arrivals()).contains(number); });
+}
+
+}  // namespace
+
+TEST_CASE("a provider that is not there yet costs no knock", "[provider]") {
+    World world;
+    const uint16_t port = free_port();
+    world.config.endpoint = "127.0.0.1:" + std::to_string(port);
+    Gateway& gateway = world.serve();
+
+    REQUIRE(eventually([&] { return gateway.count_in_log("event=provider_unavailable") == 1; }));
+    CHECK(gateway.log().find("endpoint=127.0.0.1:" + std::to_string(port)) != std::string::npos);
+    CHECK(gateway.log().find("cannot connect: Connection refused") != std::string::npos);
+    CHECK(gateway.readiness().status == 503);
+    CHECK(gateway.readiness().body.find("app chat") != std::string::npos);
+    CHECK(gateway.admin("/healthz").status == 200);
+    CHECK(gateway.metric("knuckle_ready") == 0);
+
+    HttpClient client(gateway.port());
+    std::vector<Phone> phones;
+    for (size_t i = 0; i < 20; ++i) {
+        phones.push_back(register_phone(client, "phone-" + std::to_string(i), i));
+        CHECK(client.post(kMessages, knock_json(phones.back(), std::to_string(i))).status == 202);
+    }
+    CHECK(gateway.metric("knuckle_knocks_total{result=\"stored\"}") == 20);
+    CHECK(gateway.metric("knuckle_jobs_pending") == 20);
+    // A second failure says nothing new.
+    CHECK(eventually([&] { return gateway.metric("knuckle_upstream_failures_total") >= 2; }));
+    CHECK(gateway.count_in_log("event=provider_unavailable") == 1);
+
+    ApnsProcess apns = make_apns(world.dir / "apns", port);
+    gateway.wait_until_ready();
+    CHECK(eventually([&] { return apns.count("/accepted") == 20; }));
+    for (size_t i = 0; i < 20; ++i) CHECK(has_arrived(apns, i));
+    CHECK(apns.count("/duplicates") == 0);
+    CHECK(eventually([&] { return gateway.metric("knuckle_jobs_pending") == 0; }));
+    CHECK(gateway.count_in_log("event=provider_ready") == 1);
+    CHECK(client.post(kMessages, knock_json(phones.front(), "100")).status == 202);
+    CHECK(gateway.metric("knuckle_knocks_total{result=\"delivered\"}") == 1);
+
+    // It goes and comes back: one line for each.
+    CHECK(apns.stop() == 0);
+    CHECK(eventually([&] { return gateway.count_in_log("event=provider_unavailable") == 2; }));
+    CHECK(gateway.readiness().status == 503);
+    ApnsProcess again = make_apns(world.dir / "apns", port);
+    gateway.wait_until_ready();
+    CHECK(eventually([&] { return gateway.count_in_log("event=provider_ready") == 2; }));
+    CHECK(gateway.count_in_log("event=provider_unavailable") == 2);
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("a killed gateway delivers what it had stored when it comes back", "[provider]") {
+    World world;
+    const uint16_t port = free_port();
+    world.config.endpoint = "127.0.0.1:" + std::to_string(port);
+    world.config.workers = GENERATE(1, 2);
+    Gateway& gateway = world.serve();
+    REQUIRE(eventually([&] { return gateway.count_in_log("event=provider_unavailable") == 1; }));
+    {
+        HttpClient client(gateway.port());
+        for (size_t i = 0; i < 50; ++i) {
+            const Phone phone = register_phone(client, "phone-" + std::to_string(i), i);
+            CHECK(client.post(kMessages, knock_json(phone, std::to_string(i))).status == 202);
+        }
+        // One push waits for each phone, the newest.
+        const Phone twice = register_phone(client, "phone-twice", 1'000);
+        CHECK(client.post(kMessages, knock_json(twice, "1000")).status == 202);
+        CHECK(client.post(kMessages, knock_json(twice, "1001")).status == 202);
+    }
+    gateway.process().signal(SIGKILL);
+    REQUIRE(gateway.process().wait(kPatience) == 128 + SIGKILL);
+
+    ApnsProcess apns = make_apns(world.dir / "apns", port);
+    Gateway& again = world.start();
+    CHECK(eventually([&] { return apns.count("/accepted") == 51; }));
+    const auto arrived = count_numbers(apns.arrivals());
+    for (size_t i = 0; i < 50; ++i) CHECK(arrived.contains(i));
+    CHECK(arrived.contains(1'001));
+    CHECK(eventually([&] { return again.metric("knuckle_jobs_pending") == 0; }));
+    CHECK(again.stop() == 0);
+
+    // And only once.
+    world.start();
+    HttpClient client(world.gateway->port());
+    const Phone phone = register_phone(client, "late", 2'000);
+    CHECK(client.post(kMessages, knock_json(phone, "2000")).status == 202);
+    CHECK(apns.count("/accepted") == 52);
+    CHECK(apns.count("/duplicates") == 0);
+}
+
+TEST_CASE("a provider that is not who it should be gets nothing", "[provider]") {
+    struct Impostor {
+        std::string what;
+        std::vector<std::string> arguments;
+        bool has_other_authority;
+        std::string words;
+    };
+    const auto impostor = GENERATE(values<Impostor>({
+        {"a certificate of an authority that we do not trust", {}, true, "authority"},
+        {"a certificate for another name", {"--name", "api.example.org"}, false, "name"},
+        {"no agreement on a protocol", {"--alpn", "none"}, false, "h2"},
+        {"another protocol", {"--alpn", "http/1.1"}, false, "protocol"},
+    }));
+    INFO(impostor.what);
+    World world;
+    ApnsProcess other = make_apns(world.dir / "impostor", 0, impostor.arguments);
+    world.config.endpoint = "127.0.0.1:" + std::to_string(other.port());
+    if (!impostor.has_other_authority) world.config.ca_file = other.file("ca.pem");
+    Gateway& gateway = world.serve();
+    REQUIRE(eventually([&] { return gateway.count_in_log("event=provider_unavailable") == 1; }));
+    INFO(gateway.log());
+    CHECK(gateway.log().find(impostor.words) != std::string::npos);
+    CHECK(gateway.readiness().status == 503);
+
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    CHECK(client.post(kMessages, knock_json(phone, "1")).status == 202);
+    CHECK(gateway.metric("knuckle_knocks_total{result=\"stored\"}") == 1);
+    CHECK(other.count("/requests") == 0);
+    CHECK(gateway.count_in_log("event=provider_unavailable") == 1);
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("what a provider leaves unanswered for long is stored", "[provider]") {
+    World world;
+    world.config.tables = "[knocks]\nack_wait = \"300ms\"\n";
+    Gateway& gateway = world.start();
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    world.apns.tell("/delay", R"({"ms":1500})");
+    CHECK(client.post(kMessages, knock_json(phone, "1")).status == 202);
+    CHECK(gateway.metric("knuckle_knocks_total{result=\"stored\"}") == 1);
+    CHECK(gateway.metric("knuckle_jobs_pending") == 1);
+    CHECK(eventually([&] { return gateway.metric("knuckle_jobs_pending") == 0; }));
+    CHECK(world.apns.count("/accepted") == 1);
+    CHECK(world.apns.count("/duplicates") == 0);
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("a connection that goes dead is replaced", "[provider]") {
+    World world;
+    world.config.tables = "[knocks]\nack_wait = \"200ms\"\nrequest_timeout = \"500ms\"\n";
+    Gateway& gateway = world.start();
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    CHECK(client.post(kMessages, knock_json(phone, "1")).status == 202);
+    world.apns.tell("/stall", R"({"on":true})");
+    CHECK(client.post(kMessages, knock_json(phone, "2")).status == 202);
+    CHECK(eventually([&] { return gateway.readiness().status == 503; }));
+    CHECK(gateway.log().find("stopped answering") != std::string::npos);
+    world.apns.tell("/stall", R"({"on":false})");
+    gateway.wait_until_ready();
+    CHECK(has_arrived(world.apns, 2));
+    CHECK(eventually([&] { return gateway.metric("knuckle_jobs_pending") == 0; }));
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("a provider that says goodbye is answered with a new connection", "[provider]") {
+    World world;
+    Gateway& gateway = world.start();
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    world.apns.tell("/delay", R"({"ms":30})");
+    KnockLoad load({.port = gateway.port(), .phone = phone, .connections = 16, .knocks = 600});
+    bool is_told = false;
+    REQUIRE(load.run(seconds(30), [&] {
+        if (is_told || load.answered() < 100) return;
+        world.apns.tell("/goaway");
+        is_told = true;
+    }));
+    CHECK(load.answered(202) == 600);
+    CHECK(eventually([&] { return world.apns.count("/pushes_accepted") == 600; }));
+    CHECK(world.apns.count("/duplicates") == 0);
+    CHECK(world.apns.count("/connections_made") == 2);
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("a failure of the provider's is tried again", "[provider]") {
+    World world;
+    world.config.tables = "[knocks]\nack_wait = \"100ms\"\n";
+    Gateway& gateway = world.start();
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    world.apns.tell("/fail", R"({"status":503,"reason":"ServiceUnavailable","for_requests":1})");
+    CHECK(client.post(kMessages, knock_json(phone, "1")).status == 202);
+    CHECK(gateway.metric("knuckle_knocks_total{result=\"stored\"}") == 1);
+    CHECK(eventually([&] { return world.apns.count("/accepted") == 1; }));
+    CHECK(world.apns.count("/pushes") == 1);  // under the same id
+    CHECK(eventually([&] { return gateway.metric("knuckle_jobs_pending") == 0; }));
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("what the provider refuses for good is not repeated", "[provider]") {
+    World world;
+    Gateway& gateway = world.start();
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    world.apns.tell("/fail", R"({"status":413,"reason":"PayloadTooLarge","for_requests":1})");
+    CHECK(client.post(kMessages, knock_json(phone)).status == 202);
+    CHECK(gateway.metric("knuckle_knocks_total{result=\"undeliverable\"}") == 1);
+    CHECK(client.post(kMessages, knock_json(phone)).status == 202);
+    CHECK(world.apns.count("/requests") == 2);
+    CHECK(world.apns.count("/accepted") == 1);
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("a wrong topic is the operator's fault and deletes nobody's phone", "[provider]") {
+    World world;
+    Gateway& gateway = world.start();
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    world.apns.tell("/tokens",
+                    R"({"token":")" + phone.registration + R"(","state":"wrong_topic"})");
+    CHECK(client.post(kMessages, knock_json(phone)).status == 202);
+    world.apns.tell("/reset");
+    CHECK(client.post(kMessages, knock_json(phone)).status == 202);
+    CHECK(world.apns.count("/accepted") == 1);
+    CHECK(gateway.stop() == 0);
+}
+
+}  // namespace knuckle::test

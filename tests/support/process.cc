@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "tests/support/process.h"
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <fcntl.h>
+#include <stdexcept>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+
+#include "tests/support/temp_dir.h"
+
+namespace knuckle::test {
+
+Process::Process(const std::vector<std::string>& words, std::string output)
+    : output_(std::move(output)) {
+    std::vector<char*> arguments;
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    const int out = ::open(output_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (out < 0) throw std::runtime_error("cannot write " + output_);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+        // A test that is killed takes its programs with it.
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::dup2(out, STDOUT_FILENO);
+        ::dup2(out, STDERR_FILENO);
+        ::execv(arguments.front(), arguments.data());
+        ::_exit(127);
+    }
+    ::close(out);
+    if (pid_ < 0) throw std::runtime_error("cannot fork");
+}
+
+Process::~Process() {
+    if (!is_running()) return;
+    signal(SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+}
+
+void Process::signal(int number) const {
+    if (!status_) ::kill(pid_, number);
+}
+
+std::optional<int> Process::wait(Duration limit) {
+    eventually([this] { return !is_running(); }, limit);
+    return status_;
+}
+
+bool Process::is_running() {
+    if (status_) return false;
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+        status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    return !status_;
+}
+
+std::string Process::output() const { return read_whole_file(output_); }
+
+void pause_for(Duration time) {
+    timespec rest{time.ns / 1'000'000'000, time.ns % 1'000'000'000};
+    while (::nanosleep(&rest, &rest) != 0 && errno == EINTR) {
+    }
+}
+
+Instant monotonic_now() {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return {int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
+}
+
+}  // namespace knuckle::test

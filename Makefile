@@ -7,7 +7,8 @@
 # build/knuckle, of mode release.
 #
 # Variables: V=1 full commands; MODE=asan, M=module, T="[tag]" for unit and integration; ONCE=1 for
-# run; F=http1, S=60 for fuzz; LTO=1; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle (third_party/fetch.sh).
+# run; F=http1, S=60 for fuzz; LTO=1; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle
+# (third_party/fetch.sh --help has more).
 
 MAKEFLAGS += -rR
 ifeq ($(MAKELEVEL),0)
@@ -273,7 +274,7 @@ headers: $(HEADERS_OK) ## check that each header compiles alone
 check-headers: $(HEADERS_OK) ; $(pass)
 $(HEADERS_OK): $(B)/headers/%.ok: % $(B)/release/.flags | $(DEPS_READY) $(FETCHED_TEST)
 	$(call say,HDR,$<) mkdir -p $(@D) && printf '#include "%s"\n#include "%s"\n' $< $< | \
-	  $(CXX) $(if $(filter src/%,$<),$(SRC_FLAGS) $(INCLUDES) -I.,$(TEST_FLAGS) $(TEST_INCLUDES)) $(CODE_FLAGS) \
+	  $(CXX) $(if $(filter src/%,$<),$(SRC_FLAGS) $(INCLUDES) -I.,$(TEST_FLAGS) $(TEST_INCLUDES) -DKNUCKLE_BINARY='""' -DSIM_APNS_BINARY='""') $(CODE_FLAGS) \
 	  $(MODE_FLAGS_release) -MMD -MP -MT $@ -MF $(@:.ok=.d) -fsyntax-only -x c++ - && touch $@
 -include $(HEADERS_OK:.ok=.d)
 

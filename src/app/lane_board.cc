@@ -2,10 +2,25 @@
 #include "app/lane_board.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/log.h"
 
 namespace knuckle::app {
+
+namespace {
+
+// With what the system or a library had to say, where it did.
+std::string describe(Error error) {
+    std::string text = error.what;
+    if (error.detail == 0) return text;
+    const bool has_errno = error.code == Errc::system || error.code == Errc::unavailable;
+    const char* const why = has_errno ? ::strerrordesc_np(error.detail) : nullptr;
+    return text + (why != nullptr ? std::string(": ") + why
+                                  : " (code " + std::to_string(error.detail) + ")");
+}
+
+}  // namespace
 
 void LaneBoard::reset(const engine::Options& options) {
     lanes_.clear();
@@ -38,7 +53,9 @@ void LaneBoard::update(const engine::LaneReport& report) {
         log::notice("provider_ready").field("app", lane.name).field("endpoint", lane.endpoint);
     } else {
         log::Line line = log::warning("provider_unavailable");
-        line.field("app", lane.name).field("endpoint", lane.endpoint).field("error", lane.why);
+        line.field("app", lane.name)
+            .field("endpoint", lane.endpoint)
+            .field("error", describe(lane.why));
         if (!report.reason.empty()) line.field("reason", report.reason);
     }
 }
@@ -49,7 +66,7 @@ std::string LaneBoard::problems() const {
         const State state = combine(lane);
         if (state == State::ready) continue;
         text += "app " + lane.name + ": provider " + lane.endpoint + " is not ready";
-        text += state == State::failed ? std::string(": ") + lane.why.what + "\n" : " yet\n";
+        text += state == State::failed ? ": " + describe(lane.why) + "\n" : " yet\n";
     }
     return text;
 }

@@ -77,39 +77,38 @@ void Dialer::on_received(Upstream& upstream, ByteView bytes, Now now) {
 
 void Dialer::on_closed(Upstream& upstream, Error why, Now now) { lose(upstream, why, now); }
 
-// The connection failed. What it carried goes back to the lane; the lane gets another connection.
+// The connection failed. What it carried goes back to the lane.
 void Dialer::lose(Upstream& upstream, Error why, Now now) {
     LaneState& lane = lanes_[upstream.lane()];
     const bool was_current = lane.current == &upstream;
-    const bool was_stable =
-        upstream.state() == UpstreamState::ready && now.instant - upstream.dialed() >= kStableTime;
+    const bool was_stable = is_stable(upstream, now);
     core_.counters.upstream_failures.add();
     drop(upstream, now);
-    if (!was_current) return;
-    set_ready(lane, false, why);
-    if (was_stable) {
-        lane.failures = 0;
-        dial(lane, now);
-    } else {
-        back_off(lane, now);
-    }
+    if (was_current) dial_next(lane, was_stable, why, now);
 }
 
-// GOAWAY: the provider takes nothing new here. Another one is dialed at once, while this one
-// drains.
+// The provider takes nothing new here. Another connection is dialed while this one drains.
 void Dialer::replace(Upstream& upstream, Now now) {
     LaneState& lane = lanes_[upstream.lane()];
     upstream.stop_taking();
     if (lane.current != &upstream) return;
     lane.current = nullptr;
-    if (now.instant - upstream.dialed() >= kStableTime) {
+    const Error why =
+        fail(Errc::unavailable, "the provider closes connections as soon as they are made");
+    dial_next(lane, is_stable(upstream, now), why, now);
+}
+
+bool Dialer::is_stable(const Upstream& upstream, Now now) {
+    return upstream.state() >= UpstreamState::ready && now.instant - upstream.dialed() >= kStableTime;
+}
+
+// After a connection that did its work the next is dialed at once, and senders may wait for it.
+void Dialer::dial_next(LaneState& lane, bool was_stable, Error why, Now now) {
+    if (was_stable) {
         lane.failures = 0;
         dial(lane, now);
     } else {
-        set_ready(
-            lane,
-            false,
-            fail(Errc::unavailable, "the provider closes connections as soon as they are made"));
+        set_ready(lane, false, why);
         back_off(lane, now);
     }
 }
@@ -181,12 +180,12 @@ void Dialer::flush(Now now) {
 }
 
 void Dialer::flush(Upstream& upstream, Now now) {
-    if (upstream.wants_replacement()) replace(upstream, now);
-    if (upstream.state() == UpstreamState::ready) upstream.take_jobs(knocks_, now);
+    upstream.take_jobs(knocks_, now);
     if (const Result<void> result = upstream.flush(); !result) {
         lose(upstream, result.error(), now);
         return;
     }
+    if (upstream.wants_replacement()) replace(upstream, now);
     arm(upstream);
     if (upstream.state() == UpstreamState::draining && upstream.is_idle()) drop(upstream, now);
 }

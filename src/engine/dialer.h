@@ -8,8 +8,8 @@
 //     dialer.on_timer(timer, now)
 //
 // One dial at a time per lane. After a failure it waits kBackoffFirst, doubled each time up to
-// kBackoffMax, with jitter; connections that are made and broken again count as failures until one
-// has carried an answer for kStableTime, because APNs treats churn as an attack (providers.md A.5).
+// kBackoffMax, with jitter; a connection that breaks, or is sent away, within kStableTime counts as a
+// failure too, because APNs treats churn as an attack (providers.md A.5).
 // Owner: engine::Worker.  Thread: its worker's.
 #pragma once
 
@@ -66,6 +66,8 @@ private:
     void back_off(LaneState& lane, Now now);
     void lose(Upstream& upstream, Error why, Now now);
     void replace(Upstream& upstream, Now now);
+    [[nodiscard]] static bool is_stable(const Upstream& upstream, Now now);
+    void dial_next(LaneState& lane, bool was_stable, Error why, Now now);
     void drop(Upstream& upstream, Now now);
     void set_ready(LaneState& lane, bool is_ready, Error why);
     void arm(Upstream& upstream);

@@ -77,7 +77,8 @@ bool HttpConns::refill(HttpConn& conn) {
 
 bool HttpConns::next_call(HttpConn& conn, api::Call& call, Now now) {
     for (;;) {
-        if (conn.is_waiting) {
+        // What is in the backlog comes before what has just arrived.
+        if (conn.is_waiting || resumable_.contains(conn)) {
             keep_rest(conn);
             return false;
         }

@@ -90,6 +90,7 @@ public:
     // The next connection that was answered and has more to be served, or nullptr; its input is its
     // backlog.
     [[nodiscard]] HttpConn* resume(Now now);
+    [[nodiscard]] bool has_resumable() const { return !resumable_.is_empty(); }
     void flush();
     void on_timer(HttpConn& conn, Now now);
     // Ends what is idle, and everything else after its answer.

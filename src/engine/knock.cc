@@ -165,7 +165,7 @@ void Knocks::abort(Knock& knock) {
     knocks_.give_back(knock);
 }
 
-void Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
+bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
     core_.counters.pushes[static_cast<size_t>(answer.outcome)].add();
     const push::Lane& lane = core_.dispatcher.lane(job.lane);
     const bool was_refused = lane.is_refused;
@@ -175,9 +175,10 @@ void Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
         core_.outbox.ask_renewal(core_.options.lanes[job.lane].credential);
     if (verdict.action == push::Action::retry) {
         core_.counters.retries.add();
-        return;
+    } else {
+        finish_job(job, answer, verdict.action, now);
     }
-    finish_job(job, answer, verdict.action, now);
+    return verdict.close_upstream;
 }
 
 // The provider has changed its mind about our topic or credential: the operator must hear of it.

@@ -51,7 +51,8 @@ public:
 
     // Answers at once what can be: 404, 503, or 202 when there is nobody to wake.
     void start(const api::Knock& request, size_t app, Origin origin, Now now);
-    void settle(push::Job& job, const push::Answer& answer, Now now);
+    // True: the connection that the answer came by should be replaced.
+    bool settle(push::Job& job, const push::Answer& answer, Now now);
     // A push whose time ran out before it could be sent (again).
     void expire(push::Job& job, Now now);
     void on_committed(const store::Committed& committed, Now now);

@@ -65,7 +65,6 @@ Result<void> Upstream::on_received(ByteView bytes,
         read_events(knocks, decoder, now);
         KNUCKLE_TRY(fed);
     }
-    if (must_close_) return fail(Errc::unavailable, "the provider asked for a new connection");
     return {};
 }
 
@@ -86,7 +85,7 @@ void Upstream::read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now
                 log::notice("provider_goaway")
                     .field("app", options_.name)
                     .field("reason", event.debug);
-                state_ = UpstreamState::draining;
+                stop_taking();
                 break;
             case http2::EventKind::limit:
             case http2::EventKind::ping_ack:
@@ -109,9 +108,7 @@ void Upstream::on_response(const http2::Event& event,
     push::Job& job = job_of(event);
     in_flight_.erase(job);
     const push::Answer answer = decoder.decode(event);
-    must_close_ |= answer.outcome == push::Outcome::provider_leaving ||
-                   answer.outcome == push::Outcome::credential_expired;
-    knocks.settle(job, answer, now);
+    if (knocks.settle(job, answer, now)) stop_taking();
 }
 
 void Upstream::hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, Now now) {
@@ -135,16 +132,10 @@ void Upstream::take_jobs(Knocks& knocks, Now now) {
             push::apns::encode(*job, options_.service, token.authorization, text);
         const uint64_t tag = to_tag(core_.dispatcher.id_of(*job));
         const Result<int32_t> stream = session_.submit(head, as_bytes(job->payload->text()), tag);
-        if (!stream && stream.error().code == Errc::invalid) {
-            // No connection would take this request, so it must not cost one.
+        if (!stream) {
+            // Its head is too large, so no connection would take it, and it must not cost one.
             knocks.settle(*job, {.outcome = push::Outcome::rejected}, now);
             continue;
-        }
-        if (!stream) {
-            // The session takes nothing more: this connection is at its end, the push is not.
-            state_ = UpstreamState::draining;
-            knocks.settle(*job, {.outcome = push::Outcome::not_processed}, now);
-            return;
         }
         job->stream = *stream;
         job->sent = now.instant;
@@ -181,13 +172,13 @@ void Upstream::give_up_overdue(Knocks& knocks, Now now) {
 }
 
 void Upstream::end(Knocks& knocks, Now now) {
+    // The last words are a courtesy; the connection ends with or without them.
     if (tls_ != nullptr && tls_->is_ready()) {
-        // The last words are a courtesy; the connection ends with or without them.
         session_.close();
         static_cast<void>(flush());
         tls_->close();
-        if (!sealed_.is_empty()) core_.io.send(id_, sealed_);
     }
+    if (!sealed_.is_empty()) core_.io.send(id_, sealed_);
     core_.io.finish(id_);
     while (push::Job* const job = in_flight_.front())
         hand_back(*job, push::Outcome::unknown, knocks, now);

@@ -82,7 +82,6 @@ private:
     const LaneOptions& options_;
     uint16_t lane_;
     UpstreamState state_ = UpstreamState::dialing;
-    bool must_close_ = false;  // an answer said so
     io::ConnId id_;
     Instant dialed_;
     Instant received_{};  // last sign of life

@@ -153,8 +153,10 @@ void Worker::Parts::on_timer(Timer& timer, Now now) {
 // The one place from which anything is sent: first whatever this turn made the providers' business,
 // then the answers.
 void Worker::before_wait(Now now) {
-    while (HttpConn* const conn = parts_->conns.resume(now)) parts_->serve(*conn, now);
-    parts_->dialer.flush(now);
+    do {
+        while (HttpConn* const conn = parts_->conns.resume(now)) parts_->serve(*conn, now);
+        parts_->dialer.flush(now);
+    } while (parts_->conns.has_resumable());  // a flush may settle pushes, too
     parts_->conns.flush();
     push::Dispatcher& dispatcher = parts_->core.dispatcher;
     size_t waiting = 0;

@@ -146,7 +146,7 @@ Outcome classify(uint16_t status, std::string_view reason) {
 }
 
 struct Decoder::State {
-    simdjson::ondemand::parser parser;
+    simdjson::dom::parser parser;
     std::array<char, kBodyMax + simdjson::SIMDJSON_PADDING> body{};
     std::array<char, 64> reason{};
 };
@@ -161,18 +161,17 @@ Answer Decoder::decode(const http2::Event& response) {
         // Anything may stand in the body: what is not the JSON we know leaves the status to decide.
         const size_t size = std::min(response.body.size(), kBodyMax);
         std::memcpy(state_->body.data(), response.body.data(), size);
-        simdjson::ondemand::document document;
-        const simdjson::padded_string_view padded(state_->body.data(), size, state_->body.size());
+        // The DOM, not On-Demand: it checks the whole text before it shows any of it.
+        simdjson::dom::element body;
         std::string_view reason;
-        if (!state_->parser.iterate(padded).get(document)) {
-            uint64_t timestamp_ms = 0;
-            if (!document.find_field_unordered("reason").get_string().get(reason)) {
+        uint64_t timestamp_ms = 0;
+        if (!state_->parser.parse(state_->body.data(), size, false).get(body)) {
+            if (!body["reason"].get_string().get(reason)) {
                 reason = reason.substr(0, state_->reason.size());
                 std::memcpy(state_->reason.data(), reason.data(), reason.size());
                 answer.reason = {state_->reason.data(), reason.size()};
             }
-            const bool has_time =
-                !document.find_field_unordered("timestamp").get_uint64().get(timestamp_ms);
+            const bool has_time = !body["timestamp"].get_uint64().get(timestamp_ms);
             if (has_time && timestamp_ms < uint64_t{INT64_MAX} / 1'000) {
                 answer.dead_since = UnixTime{static_cast<int64_t>(timestamp_ms) * 1'000};
             }

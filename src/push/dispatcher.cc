@@ -82,7 +82,7 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     KNUCKLE_ASSERT(job.state == JobState::in_flight);
     Lane& lane = lanes_[job.lane];
     // A push that the provider never saw is no attempt.
-    if (answer.outcome != Outcome::not_processed) ++job.attempts;
+    ++(answer.outcome == Outcome::not_processed ? job.refusals : job.attempts);
     if (answer.outcome == Outcome::delivered) lane.has_delivered = true;
     if (answer.outcome == Outcome::delivered) lane.is_refused = false;
     if (answer.outcome == Outcome::misconfigured) lane.is_refused = true;

@@ -71,6 +71,7 @@ struct Job {
     uint16_t lane = 0;
     uint16_t token_size = 0;
     uint16_t attempts = 0;  // that may have reached the provider
+    uint16_t refusals = 0;  // attempts that certainly have not
     JobState state = JobState::fresh;
     bool is_background = false;
     bool is_stored = false;  // a pending record was written: clear it when settled

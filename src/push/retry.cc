@@ -39,8 +39,13 @@ Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now,
                                   : Action::forget};
         case Outcome::bad_token:
             return {.action = has_delivered ? Action::forget : Action::finish};
-        case Outcome::not_processed:
-            return retry_after({}, job, answer, now);
+        case Outcome::not_processed: {
+            const bool is_at_once = job.refusals <= kRefusalsAtOnce;
+            const auto excess = static_cast<uint16_t>(job.refusals - kRefusalsAtOnce);
+            const Duration delay =
+                is_at_once ? Duration{} : random.jitter(doubled(kRetryRefused, excess));
+            return retry_after(delay, job, answer, now);
+        }
         case Outcome::unknown:
             // A second knock is harmless (the collapse id merges them), a lost one is not: once at
             // once, then slower.

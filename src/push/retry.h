@@ -11,6 +11,9 @@ namespace knuckle::push {
 
 // First waits; each further attempt doubles them, up to kRetryMax.
 inline constexpr Duration kRetryUnknown = seconds(1);
+// A new connection takes what a GOAWAY refused; more refusals than this in a row are no accident.
+inline constexpr uint16_t kRefusalsAtOnce = 3;
+inline constexpr Duration kRetryRefused = seconds(1);
 inline constexpr Duration kRetryFailed = seconds(2);
 inline constexpr Duration kRetryThrottled = seconds(60);
 inline constexpr Duration kRetryMisconfigured = seconds(60);

@@ -131,9 +131,16 @@ void SimApns::respond(Connection& connection, int32_t stream, const ApnsAnswer& 
                               .body = answer.body(storage)});
     if (answer.streams_max) connection.http2.set_streams_max(*answer.streams_max);
     if (answer.ends_connection && !connection.is_leaving) {
-        connection.http2.goaway(connection.http2.last_stream(), 0, R"({"reason":"TooManyErrors"})");
-        connection.is_leaving = true;
+        say_goodbye(connection, R"({"reason":"TooManyErrors"})");
     }
+}
+
+// Written at once: a request that is read between the decision and the frame would be answered,
+// although the frame says that it was not seen.
+void SimApns::say_goodbye(Connection& connection, std::string_view debug) {
+    connection.http2.goaway(connection.http2.last_stream(), 0, debug);
+    static_cast<void>(connection.http2.drain(connection.plain));
+    connection.is_leaving = true;
 }
 
 void SimApns::on_closed(io::ConnId id, Error, Now) {
@@ -213,8 +220,7 @@ void SimApns::set_stalled(bool is_stalled) {
 void SimApns::goaway(std::string_view reason) {
     const std::string debug = R"({"reason":")" + std::string(reason) + R"("})";
     for (const auto& connection : connections_) {
-        connection->http2.goaway(connection->http2.last_stream(), 0, debug);
-        connection->is_leaving = true;
+        say_goodbye(*connection, debug);
         touch(*connection);
     }
 }

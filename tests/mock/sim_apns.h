@@ -71,6 +71,7 @@ private:
     [[nodiscard]] bool receive(Connection& connection, ByteView bytes, Now now);
     void take_requests(Connection& connection, Now now);
     void respond(Connection& connection, int32_t stream, const ApnsAnswer& answer);
+    void say_goodbye(Connection& connection, std::string_view debug);
     void touch(Connection& connection);
     void flush(Connection& connection);
     void remove(Connection& connection);

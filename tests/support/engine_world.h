@@ -25,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -32,6 +33,7 @@
 #include <catch_amalgamated.hpp>
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "crypto/jwt.h"
@@ -55,6 +57,13 @@ inline std::string take_all(Buffer& buffer) {
     buffer.for_each_view([&bytes](ByteView view) { bytes.append(as_text(view)); });
     buffer.clear();
     return bytes;
+}
+
+// A real store on a memory file system, if there is one: how a disk syncs is no matter here.
+inline std::unique_ptr<store::Shelf> make_shelf() {
+    static const bool has_memory = ::access("/dev/shm", W_OK) == 0;
+    if (has_memory) ::setenv("TMPDIR", "/dev/shm", 0);
+    return std::make_unique<store::Shelf>();
 }
 
 // ---- what clients say ----
@@ -168,6 +177,11 @@ public:
         }
     }
     void hangs_up() { wire.end = fail(Errc::unavailable, "the peer closed the connection"); }
+    // TLS: nothing more will come from here.
+    void says_goodbye() {
+        tls_->close();
+        wire.arriving += take_all(sealed_);
+    }
     void stops_reading() { wire.reads = false; }
     void reads_on() { wire.reads = true; }
 
@@ -258,9 +272,6 @@ struct ProviderEnd {
           tls(Credentials::get().provider, {}, sealed),
           http2({.streams_max = streams_max}) {}
 
-    // Closes in an orderly way, after what has been said.
-    void hangs_up() { wire.end = fail(Errc::unavailable, "the peer closed the connection"); }
-
     Wire& wire;
     size_t number;
     std::string inbox;
@@ -281,7 +292,7 @@ struct Phone {
 
 // ---- the world ----
 
-class EngineWorld final : public io::Io, public engine::Outbox {
+class EngineWorld : public io::Io, public engine::Outbox {
 public:
     struct Setup {
         Setup() {
@@ -311,7 +322,7 @@ public:
     explicit EngineWorld(const Setup& setup = Setup()) : EngineWorld(setup, nullptr) {}
     // In front of a store that others use, or used, too.
     EngineWorld(const Setup& setup, store::Shelf& others) : EngineWorld(setup, &others) {}
-    ~EngineWorld() {
+    virtual ~EngineWorld() {
         if (worker != nullptr) end();
     }
 
@@ -396,7 +407,8 @@ public:
 
     // ---- the provider ----
 
-    void answer(ArrivedPush& push, const ProviderAnswer& answer = {}) {
+    // False if nobody waits for it any more.
+    bool answer(ArrivedPush& push, const ProviderAnswer& answer = {}) {
         push.is_answered = true;
         std::string body;
         if (answer.status != 200) {
@@ -406,11 +418,12 @@ public:
             body += "}";
         }
         const mock::Http2Field retry_after{"retry-after", answer.retry_after};
-        provider(push.connection)
-            .http2.respond(push.stream,
-                           {.status = answer.status,
-                            .fields = {&retry_after, answer.retry_after.empty() ? 0u : 1u},
-                            .body = body});
+        ProviderEnd& end = provider(push.connection);
+        return !end.wire.is_stale &&
+               end.http2.respond(push.stream,
+                                 {.status = answer.status,
+                                  .fields = {&retry_after, answer.retry_after.empty() ? 0u : 1u},
+                                  .body = body});
     }
     void answer_all(const ProviderAnswer& with = {}) {
         for (ArrivedPush& push : pushes) {
@@ -422,6 +435,19 @@ public:
     void refuse(ArrivedPush& push) {
         push.is_answered = true;
         provider(push.connection).http2.reset(push.stream, 7);
+    }
+    // Takes nothing above `last_stream`.
+    void goaway(ProviderEnd& end, int32_t last_stream) {
+        end.http2.goaway(last_stream, 0, "Shutdown");
+        if (!end.is_stalled) serve(end);
+    }
+    // The provider closes the connection, after what it has to say.
+    void hang_up(ProviderEnd& end) {
+        if (end.wire.end) return;
+        serve(end);
+        end.tls.close();
+        end.wire.arriving += take_all(end.sealed);
+        end.wire.end = fail(Errc::unavailable, "the peer closed the connection");
     }
     // By number, from 1; 0: the newest.
     ProviderEnd& provider(size_t number = 0) {
@@ -557,33 +583,29 @@ public:
 private:
     EngineWorld(const Setup& setup, store::Shelf* others)
         : setup_(setup),
-          own_shelf_(others == nullptr ? std::make_unique<store::Shelf>() : nullptr),
+          own_shelf_(others == nullptr ? make_shelf() : nullptr),
           shelf(others == nullptr ? *own_shelf_ : *others),
           dials(setup.dials) {
+        log::set_sink([](std::string_view) {});
         if (setup.is_started) start();
     }
 
-    // Slots are reused as early as possible and the same index gets a new generation, so that a
-    // stale id is noticed.
+    // The lowest free index is used again, with a new generation, so that stale ids are noticed.
     Wire& make_wire() {
-        uint32_t index = 0;
-        while (index < generations_.size() && find_slot(index) != nullptr) ++index;
-        if (index == generations_.size()) generations_.push_back(0);
+        const auto is_free = [](const Wire* wire) { return wire->is_stale; };
+        const auto slot = std::find_if(slots_.begin(), slots_.end(), is_free);
+        const auto index = static_cast<uint32_t>(slot - slots_.begin());
+        const uint32_t generation = slot == slots_.end() ? 1 : (*slot)->id.generation + 1;
+        if (slot == slots_.end()) slots_.push_back(nullptr);
         wires_.push_back(std::make_unique<Wire>());
-        wires_.back()->id = {index, ++generations_[index]};
-        return *wires_.back();
-    }
-    [[nodiscard]] const Wire* find_slot(uint32_t index) const {
-        for (const auto& wire : wires_) {
-            if (wire->id.index == index && !wire->is_stale) return wire.get();
-        }
-        return nullptr;
+        slots_[index] = wires_.back().get();
+        slots_[index]->id = {index, generation};
+        return *slots_[index];
     }
     [[nodiscard]] Wire* find(io::ConnId id) const {
-        for (const auto& wire : wires_) {
-            if (wire->id == id && !wire->is_stale) return wire.get();
-        }
-        return nullptr;
+        if (id.index >= slots_.size()) return nullptr;
+        Wire* const wire = slots_[id.index];
+        return wire->id == id && !wire->is_stale ? wire : nullptr;
     }
 
     [[nodiscard]] bool is_moving() const {
@@ -634,6 +656,7 @@ private:
         wire.is_up = true;
         providers.push_back(std::make_unique<ProviderEnd>(
             provider_chunks_, wire, providers.size() + 1, streams_max));
+        providers.back()->is_stalled = is_provider_stalled;
         worker->on_connected(wire.id, now);
     }
 
@@ -652,6 +675,7 @@ private:
     }
 
     void serve(ProviderEnd& end) {
+        if (end.wire.end) return;  // it has hung up
         std::string_view rest = end.inbox;
         bool is_open = true;
         while (is_open && !rest.empty()) {
@@ -719,8 +743,8 @@ private:
     const std::unique_ptr<store::Shelf> own_shelf_;
     ChunkPool client_chunks_;
     ChunkPool provider_chunks_;
-    std::vector<uint32_t> generations_;
-    std::vector<std::unique_ptr<Wire>> wires_;
+    std::vector<std::unique_ptr<Wire>> wires_;  // all there ever were
+    std::vector<Wire*> slots_;                  // the newest of each index
     std::vector<engine::Message> messages_;
     std::vector<store::Write> writes_;
     std::vector<engine::PasswordTask> passwords_;
@@ -739,6 +763,7 @@ public:
     bool is_answering = true;  // the provider: each push with 200, at once
     std::function<void(ArrivedPush&)> on_push;  // instead
     uint32_t streams_max = 1'000;               // of connections to come
+    bool is_provider_stalled = false;           // on connections to come
     bool is_disk_slow = false;                  // nothing is committed but by commit()
     bool is_disk_broken = false;
     bool is_store_queue_full = false;

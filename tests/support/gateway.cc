@@ -47,16 +47,14 @@ std::vector<std::string> words_of(const ApnsProcessOptions& options) {
 }  // namespace
 
 ApnsProcess::ApnsProcess(const ApnsProcessOptions& options)
-    : directory_(options.directory), process_(words_of(options), options.directory + ".output") {
+    : directory_(options.directory),
+      output_begin_(read_whole_file(options.directory + ".output").size()),
+      process_(words_of(options), options.directory + ".output") {
     uint16_t control = 0;
-    // Of the last line: the output of an earlier process may be in the same file.
     eventually([&] {
-        const std::string output = process_.output();
-        const size_t ready = output.rfind("READY ");
-        if (ready != std::string::npos) {
-            port_ = port_after(output.substr(ready), " port=");
-            control = port_after(output.substr(ready), " control=");
-        }
+        const std::string output = process_.output().substr(output_begin_);
+        port_ = port_after(output, "READY port=");
+        control = port_after(output, " control=");
         return control != 0 || !process_.is_running();
     });
     if (control == 0 || !process_.is_running()) {

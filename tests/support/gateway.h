@@ -51,6 +51,7 @@ private:
     std::string ask(std::string_view path);
 
     std::string directory_;
+    size_t output_begin_;  // what an earlier process wrote lies before
     Process process_;
     uint16_t port_ = 0;
     std::unique_ptr<HttpClient> control_;
@@ -90,6 +91,7 @@ public:
     // A number in /metrics, by its name and labels as they stand there; -1 if there is none.
     [[nodiscard]] double metric(std::string_view name) const;
 
+    [[nodiscard]] uint16_t admin_port() const { return admin_port_; }
     // Of the listener, in the order of the configuration; Unix sockets do not count.
     [[nodiscard]] uint16_t port(size_t listener = 0) const { return ports_.at(listener); }
     [[nodiscard]] std::string log() const { return process_.output().substr(log_begin_); }

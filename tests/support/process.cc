@@ -5,6 +5,7 @@
 #include <csignal>
 #include <ctime>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdexcept>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -15,7 +16,13 @@
 
 namespace knuckle::test {
 
-Process::Process(const std::vector<std::string>& words, std::string output)
+namespace {
+
+constexpr uid_t kNobody = 65'534;  // on every Linux
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& words, std::string output, As as)
     : output_(std::move(output)) {
     std::vector<char*> arguments;
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -24,10 +31,14 @@ Process::Process(const std::vector<std::string>& words, std::string output)
     if (out < 0) throw std::runtime_error("cannot write " + output_);
     pid_ = ::fork();
     if (pid_ == 0) {
-        // A test that is killed takes its programs with it.
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::dup2(out, STDOUT_FILENO);
         ::dup2(out, STDERR_FILENO);
+        if (as == As::nobody &&
+            (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) {
+            ::_exit(126);
+        }
+        // A test that is killed takes its programs with it (and changing the user would undo this).
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::execv(arguments.front(), arguments.data());
         ::_exit(127);
     }

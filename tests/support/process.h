@@ -18,10 +18,13 @@
 
 namespace knuckle::test {
 
+enum class As { ourselves, nobody };
+
 class Process {
 public:
-    // stdout and stderr go to the file `output`, which is appended to.
-    Process(const std::vector<std::string>& words, std::string output);
+    // stdout and stderr go to the file `output`, which is appended to. Only root can start a program
+    // as nobody.
+    Process(const std::vector<std::string>& words, std::string output, As as = As::ourselves);
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
     ~Process();

@@ -49,9 +49,21 @@ TEST_CASE("a bad token costs a device only when the lane is known to work", "[pu
     CHECK(bad.judged().action == Action::finish);
 }
 
-TEST_CASE("a push the provider never saw is repeated at once, however often", "[push]") {
+TEST_CASE("a push the provider never saw is repeated at once, whatever was tried before", "[push]") {
     CHECK(Case(Outcome::not_processed, 0).wait() == Duration{});
     CHECK(Case(Outcome::not_processed, 50).wait() == Duration{});
+}
+
+TEST_CASE("a push the provider refuses to see again and again is repeated more and more slowly",
+          "[push]") {
+    Case refused(Outcome::not_processed, 0);
+    refused.job.refusals = kRefusalsAtOnce;
+    CHECK(refused.wait() == Duration{});
+    refused.job.refusals = kRefusalsAtOnce + 1;
+    CHECK(refused.wait() >= Duration{kRetryRefused.ns / 2});
+    CHECK(refused.wait() <= kRetryRefused);
+    refused.job.refusals = UINT16_MAX;
+    CHECK(refused.wait() >= Duration{kRetryMax.ns / 2});
 }
 
 TEST_CASE("a push of unknown fate is repeated once at once, then slower and slower", "[push]") {

@@ -240,9 +240,7 @@ bool starts_with_any(std::string_view text, Names prefixes) {
     });
 }
 
-bool is_name_char(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-}
+bool is_name_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 // A file three times over, line by line: as it is; its code, with comments and the contents of
 // literals blanked; its comments, with everything else blanked.

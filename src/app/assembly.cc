@@ -2,7 +2,6 @@
 #include "app/assembly.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <sched.h>
 #include <tuple>
@@ -31,10 +30,7 @@ struct Builder {
         mistakes.push_back({line, 0, std::move(key), std::move(text)});
     }
     void complain(uint32_t line, const std::string& key, const std::string& path, Error error) {
-        std::string text = "\"" + path + "\" " + error.what;
-        if (error.code == Errc::system && error.detail != 0)
-            text += std::string(": ") + std::strerror(error.detail);
-        complain(line, key, std::move(text));
+        complain(line, key, "\"" + path + "\" " + describe(error));
     }
 
     std::optional<std::string> read(uint32_t line,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <string_view>
 #include <unistd.h>
@@ -19,12 +20,22 @@ constexpr std::string_view kCredentialPrefix = "credential:";
 Result<std::string> resolve_path(const std::string& name) {
     if (!name.starts_with(kCredentialPrefix)) return name;
     // NOLINT(concurrency-mt-unsafe): one thread
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts
     const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr) {
         return fail(Errc::not_found,
                     "systemd gave no credentials; add LoadCredential= to the unit or name a file");
     }
     return std::string(directory) + "/" + name.substr(kCredentialPrefix.size());
+}
+
+std::string describe(Error error) {
+    std::string text = error.what;
+    if (error.code == Errc::system && error.detail != 0) {
+        const char* const why = ::strerrordesc_np(error.detail);
+        text += std::string(": ") + (why != nullptr ? why : "unknown error");
+    }
+    return text;
 }
 
 Result<std::string> read_file(const std::string& path) {

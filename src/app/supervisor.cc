@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <utility>
@@ -35,10 +34,10 @@ namespace {
 
 // One line for the person at the terminal or the journal: what failed, on what, why. Always false.
 bool give_up(const std::string& what, const std::string& subject, Error error) {
-    std::string why = error.what;
-    if (error.code == Errc::system && error.detail != 0)
-        why += std::string(": ") + std::strerror(error.detail);
-    log::error("cannot_start").field("what", what).field("on", subject).field("error", why);
+    log::error("cannot_start")
+        .field("what", what)
+        .field("on", subject)
+        .field("error", describe(error));
     return false;
 }
 
@@ -91,7 +90,7 @@ private:
     net::Mailbox<Report> reports_;
     net::Signals signals_;
 
-    std::optional<store::Env> env_;
+    std::unique_ptr<store::Env> env_;
     std::unique_ptr<crypto::SecureRandom> random_;
     std::unique_ptr<store::Committer> committer_;
     std::unique_ptr<store::CommitThread> commits_;
@@ -121,7 +120,7 @@ bool Supervisor::open_store() {
     if (!keys) return give_up("reading the store's key", *key_path, keys.error());
     Result<store::Env> env = store::Env::open({.directory = directory, .keys = *keys});
     if (!env) return give_up("opening the database", directory, env.error());
-    env_.emplace(std::move(*env));
+    env_ = std::make_unique<store::Env>(std::move(*env));
     env_->warm_up();
     return true;
 }
@@ -251,7 +250,7 @@ void Supervisor::on_signal(int number) {
     if (is_stopping_) return;
     is_stopping_ = true;
     // NOLINT(concurrency-mt-unsafe): main thread only
-    log::notice("stopping").field("signal", ::strsignal(number));
+    log::notice("stopping").field("signal", ::sigdescr_np(number));
     sd_notify_.stopping();
     for (const auto& worker : office_.workers) worker->post(engine::Message(engine::Drain{}));
 }
@@ -308,8 +307,10 @@ Page Supervisor::show_readiness() const {
 
 Page Supervisor::show_metrics() {
     std::vector<const metrics::Counters*> counters;
+    counters.reserve(office_.workers.size());
     for (const auto& worker : office_.workers) counters.push_back(&worker->counters());
     std::vector<std::string_view> outcomes;
+    outcomes.reserve(push::kOutcomeCount);
     for (size_t i = 0; i < push::kOutcomeCount; ++i) {
         outcomes.push_back(push::name_of(static_cast<push::Outcome>(i)));
     }

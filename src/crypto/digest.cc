@@ -132,18 +132,12 @@ void wipe(MutableBytes secret) {
     if (!secret.empty()) ::explicit_bzero(secret.data(), secret.size());
 }
 
-std::string encode_base64url(ByteView bytes) {
-    return encode(bytes, kUrlSafe);
-}
+std::string encode_base64url(ByteView bytes) { return encode(bytes, kUrlSafe); }
 std::optional<std::string> decode_base64url(std::string_view text) {
     return decode(text, kUrlSafe);
 }
-std::string encode_base64(ByteView bytes) {
-    return encode(bytes, kStandard);
-}
-std::optional<std::string> decode_base64(std::string_view text) {
-    return decode(text, kStandard);
-}
+std::string encode_base64(ByteView bytes) { return encode(bytes, kStandard); }
+std::optional<std::string> decode_base64(std::string_view text) { return decode(text, kStandard); }
 
 // HMAC (RFC 2104) is H(key ^ opad | H(key ^ ipad | message)); both keyed blocks are absorbed here.
 struct KeyedHash::State {

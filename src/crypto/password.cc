@@ -45,9 +45,7 @@ bool take_prefix(std::string_view& rest, std::string_view prefix) {
     return true;
 }
 
-bool is_between(size_t value, size_t min, size_t max) {
-    return value >= min && value <= max;
-}
+bool is_between(size_t value, size_t min, size_t max) { return value >= min && value <= max; }
 
 // A decimal number from 1 to `max` behind `name`, or 0.
 uint32_t parse_number(std::string_view field, std::string_view name, uint32_t max) {

@@ -99,7 +99,8 @@ void Dialer::replace(Upstream& upstream, Now now) {
 }
 
 bool Dialer::is_stable(const Upstream& upstream, Now now) {
-    return upstream.state() >= UpstreamState::ready && now.instant - upstream.dialed() >= kStableTime;
+    return upstream.state() >= UpstreamState::ready &&
+           now.instant - upstream.dialed() >= kStableTime;
 }
 
 // After a connection that did its work the next is dialed at once, and senders may wait for it.

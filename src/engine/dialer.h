@@ -8,8 +8,8 @@
 //     dialer.on_timer(timer, now)
 //
 // One dial at a time per lane. After a failure it waits kBackoffFirst, doubled each time up to
-// kBackoffMax, with jitter; a connection that breaks, or is sent away, within kStableTime counts as a
-// failure too, because APNs treats churn as an attack (providers.md A.5).
+// kBackoffMax, with jitter; a connection that breaks, or is sent away, within kStableTime counts as
+// a failure too, because APNs treats churn as an attack (providers.md A.5).
 // Owner: engine::Worker.  Thread: its worker's.
 #pragma once
 

@@ -40,9 +40,9 @@ enum class Outcome : uint8_t {
     throttled,             // 429 TooManyRequests: this device only
     provider_failed,       // 5xx
     provider_leaving,      // 503 Shutdown, 400 IdleTimeout: this connection only, repeat on another
-    not_processed,  // the provider never saw it (refused stream): repeating is safe
-    unknown,        // lost after it was sent: it may or may not have arrived
-    expired,        // ours: its time ran out before an answer
+    not_processed,         // the provider never saw it (refused stream): repeating is safe
+    unknown,               // lost after it was sent: it may or may not have arrived
+    expired,               // ours: its time ran out before an answer
 };
 inline constexpr size_t kOutcomeCount = static_cast<size_t>(Outcome::expired) + 1;
 [[nodiscard]] std::string_view name_of(Outcome outcome);

@@ -35,9 +35,7 @@ void start_library() {
 }
 
 // These calls fail only for lack of memory or if we ask for something that was not compiled in.
-void must(int result) {
-    KNUCKLE_ASSERT(result == WOLFSSL_SUCCESS);
-}
+void must(int result) { KNUCKLE_ASSERT(result == WOLFSSL_SUCCESS); }
 
 int receive_ciphertext(WOLFSSL*, char* to, int size, void* wire) {
     ByteView& in = static_cast<Wire*>(wire)->in;
@@ -67,13 +65,9 @@ void set_up(WOLFSSL_CTX* context) {
     wolfSSL_CTX_SetIOSend(context, send_ciphertext);
 }
 
-const unsigned char* bytes_of(std::string_view text) {
-    return as_bytes(text).data();
-}
+const unsigned char* bytes_of(std::string_view text) { return as_bytes(text).data(); }
 
-long size_of(std::string_view text) {
-    return static_cast<long>(text.size());
-}
+long size_of(std::string_view text) { return static_cast<long>(text.size()); }
 
 // Cuts the next certificate out of `pem`, which may hold comments between them.
 std::optional<std::string_view> next_certificate(std::string_view& pem) {
@@ -168,8 +162,6 @@ Context::Context(Context&&) noexcept = default;
 Context& Context::operator=(Context&&) noexcept = default;
 Context::~Context() = default;
 
-size_t Context::authorities_loaded() const {
-    return state_->authorities_loaded;
-}
+size_t Context::authorities_loaded() const { return state_->authorities_loaded; }
 
 }  // namespace knuckle::tls

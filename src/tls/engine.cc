@@ -26,9 +26,7 @@ struct FreeConnection {
 };
 
 // Every TLS record begins with its type, and these are all there are.
-bool could_be_tls(uint8_t first) {
-    return first >= 20 && first <= 24;
-}
+bool could_be_tls(uint8_t first) { return first >= 20 && first <= 24; }
 
 // An IP address in the words that wolfSSL uses for those in a certificate, or nothing if `name` is
 // a host name. wolfSSL compares the texts, so "::1" as such would never match.
@@ -222,9 +220,7 @@ void Engine::close() {
     wolfSSL_shutdown(s.connection.get());
 }
 
-bool Engine::is_ready() const {
-    return state_->is_ready;
-}
+bool Engine::is_ready() const { return state_->is_ready; }
 
 std::string_view Engine::alpn() const {
     char* name = nullptr;

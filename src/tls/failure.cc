@@ -99,16 +99,10 @@ const char* words_for_alert(int alert) {
 
 }  // namespace
 
-Error failure_of_code(int code) {
-    return fail(Errc::tls, words_for_code(code), code);
-}
+Error failure_of_code(int code) { return fail(Errc::tls, words_for_code(code), code); }
 
-Error failure_of_alert(int alert) {
-    return fail(Errc::tls, words_for_alert(alert), alert);
-}
+Error failure_of_alert(int alert) { return fail(Errc::tls, words_for_alert(alert), alert); }
 
-Error no_protocol_agreed() {
-    return fail(Errc::tls, kNoProtocol);
-}
+Error no_protocol_agreed() { return fail(Errc::tls, kNoProtocol); }
 
 }  // namespace knuckle::tls

@@ -21,7 +21,8 @@ namespace {
 constexpr std::string_view kMessages = "/api/v1/messages/";
 
 std::string payload_for(const Phone& phone, std::string_view data) {
-    return R"({"aps":{"alert":{"body":"New Message!","loc-key":"New Message!","message":{"token":")" +
+    return R"({"aps":{"alert":{"body":"New Message!","loc-key":"New Message!",)"
+           R"("message":{"token":")" +
            phone.token + R"(","data":)" + std::string(data) +
            R"(}},"sound":"default","content-available":1,"thread-id":"New Message!"}})";
 }

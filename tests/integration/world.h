@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The world of most integration tests: a folder, the simulated APNs, and the gateway in front of it,
-// each a process of its own.
+// The world of most integration tests: a folder, the simulated APNs, and the gateway in front of
+// it, each a process of its own.
 //
 //     World world;
 //     Gateway& gateway = world.start();             serves and is ready

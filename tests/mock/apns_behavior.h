@@ -44,8 +44,8 @@ namespace knuckle::mock {
 
 struct ApnsOptions {
     std::vector<std::string> topics = {};  // the bundle ids of the team
-    bool is_sandbox = true;           // only the sandbox answers with apns-unique-id
-    uint32_t streams_max = 1'000;     // once a valid provider token has been seen
+    bool is_sandbox = true;                // only the sandbox answers with apns-unique-id
+    uint32_t streams_max = 1'000;          // once a valid provider token has been seen
     Duration token_age_max = hours(1);
     Duration token_future_max = seconds(60);
     // Apple says only that such a token is wrong (providers.md A.2).
@@ -58,7 +58,7 @@ struct ApnsOptions {
     size_t arrivals_max = 64;     // see ApnsLedger
 };
 
-// Before the first valid provider token exactly one stream is open to a provider (providers.md A.5).
+// Before the first valid provider token exactly one stream is open (providers.md A.5).
 inline constexpr uint32_t kStreamsBeforeToken = 1;
 
 // What APNs remembers of one connection.

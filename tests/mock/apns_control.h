@@ -9,7 +9,7 @@
 //   POST /tokens           {"token", "state", "timestamp"}: good, unregistered, expired, bad or
 //                          wrong_topic; the time in ms
 //   POST /delay            {"ms"}: before each answer
-//   POST /fail             {"status", "reason", "for_requests", "for_ms"}: without the last two, until
+//   POST /fail           {"status", "reason", "for_requests", "for_ms"}: without the last two until
 //                          a reset
 //   POST /stall            {"on": true}: reads and writes nothing, keeps the sockets
 //   POST /goaway           {"reason"}: on every connection

@@ -6,8 +6,8 @@
 // is said to take DER signatures and padding too.
 //
 //     ProviderTokens tokens;
-//     tokens.add({.key_id = "...", .team_id = "...", .pem = p8})        a .p8 file, or its public half
-//     const ProviderToken* token = tokens.find(jwt);                    nullptr: InvalidProviderToken
+//     tokens.add({.key_id = "...", .team_id = "...", .pem = p8})     a .p8 file, or its public half
+//     const ProviderToken* token = tokens.find(jwt);                 nullptr: InvalidProviderToken
 //
 // Says nothing about age: that depends on the time, and a token is read once and remembered by its
 // text. Thread: one.

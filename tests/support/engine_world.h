@@ -12,8 +12,8 @@
 //
 // A turn is what net::Loop makes of it: messages, dials, bytes, ends, deadline, before_wait(). What
 // the worker says in one turn arrives at the far ends after it, and their answers in the next.
-// `pieces` cuts what arrives, in both directions. Nothing here reads a clock; only TLS draws luck of
-// its own, so bytes on the wire differ from run to run while what they say does not.
+// `pieces` cuts what arrives, in both directions. Nothing here reads a clock; only TLS draws luck
+// of its own, so bytes on the wire differ from run to run while what they say does not.
 #pragma once
 
 #include <algorithm>
@@ -120,10 +120,8 @@ struct Credentials {
     Authority authority = make_authority();
     Identity identity = issue_server(authority, {"localhost", "push.example.org"});
     Identity provider_key = issue_client(authority, "provider");
-    tls::Context provider =
-        store::must(tls::Context::server({.certificate_pem = identity.certificate_pem,
-                                          .key_pem = identity.key_pem,
-                                          .alpn = "h2"}));
+    tls::Context provider = store::must(tls::Context::server(
+        {.certificate_pem = identity.certificate_pem, .key_pem = identity.key_pem, .alpn = "h2"}));
     tls::Context gateway_out =
         store::must(tls::Context::client({.ca_pem = authority.certificate_pem, .alpn = "h2"}));
     tls::Context gateway_in =
@@ -154,13 +152,12 @@ struct Wire {
 // Somebody who knocks, or registers.
 class Client {
 public:
-    Client(ChunkPool& chunks, Wire& connection, bool has_tls)
-        : wire(connection), sealed_(chunks) {
+    Client(ChunkPool& chunks, Wire& connection, bool has_tls) : wire(connection), sealed_(chunks) {
         if (has_tls) {
-            tls_ = std::make_unique<tls::Engine>(
-                Credentials::get().client,
-                tls::EngineOptions{.server_name = "push.example.org"},
-                sealed_);
+            tls_ =
+                std::make_unique<tls::Engine>(Credentials::get().client,
+                                              tls::EngineOptions{.server_name = "push.example.org"},
+                                              sealed_);
             REQUIRE(tls_->start());
             wire.arriving += take_all(sealed_);
         }
@@ -458,8 +455,8 @@ public:
     [[nodiscard]] size_t dials_made() const { return providers.size() + dials_failed; }
     // How often the provider got a push for that phone.
     [[nodiscard]] size_t pushes_to(const Phone& phone) const {
-        return static_cast<size_t>(std::ranges::count(
-            pushes, phone.device.registration_id, &ArrivedPush::device));
+        return static_cast<size_t>(
+            std::ranges::count(pushes, phone.device.registration_id, &ArrivedPush::device));
     }
 
     // ---- time ----
@@ -492,9 +489,7 @@ public:
         advance_to(end);
         run();
     }
-    void advance_to(Instant instant) {
-        now = {instant, now.unix + (instant - now.instant)};
-    }
+    void advance_to(Instant instant) { now = {instant, now.unix + (instant - now.instant)}; }
 
     // ---- the disk ----
 
@@ -759,8 +754,8 @@ public:
 
     // What happens to the worker.
     Dials dials;
-    bool may_dial = true;      // false: io::Io has no connection to spare
-    bool is_answering = true;  // the provider: each push with 200, at once
+    bool may_dial = true;                       // false: io::Io has no connection to spare
+    bool is_answering = true;                   // the provider: each push with 200, at once
     std::function<void(ArrivedPush&)> on_push;  // instead
     uint32_t streams_max = 1'000;               // of connections to come
     bool is_provider_stalled = false;           // on connections to come

@@ -45,6 +45,7 @@ public:
     // The last requests, oldest first, each as JSON.
     [[nodiscard]] std::vector<std::string> arrivals();
     void tell(std::string_view path, std::string_view json = "{}");
+    [[nodiscard]] Process& process() { return process_; }
     int stop();
 
 private:

@@ -22,8 +22,8 @@ enum class As { ourselves, nobody };
 
 class Process {
 public:
-    // stdout and stderr go to the file `output`, which is appended to. Only root can start a program
-    // as nobody.
+    // stdout and stderr go to the file `output`, which is appended to. Only root can start a
+    // program as nobody.
     Process(const std::vector<std::string>& words, std::string output, As as = As::ourselves);
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;

@@ -52,9 +52,7 @@ void must(int result) {
     if (result != WOLFSSL_SUCCESS) throw std::runtime_error("wolfSSL: " + std::to_string(result));
 }
 
-const unsigned char* bytes_of(std::string_view text) {
-    return as_bytes(text).data();
-}
+const unsigned char* bytes_of(std::string_view text) { return as_bytes(text).data(); }
 
 WOLFSSL_METHOD* method(const ForeignOptions& options) {
     wolfSSL_Init();
@@ -139,9 +137,7 @@ void ForeignEnd::take(std::string_view ciphertext) {
     proceed();
 }
 
-std::string ForeignEnd::give() {
-    return std::exchange(out_, {});
-}
+std::string ForeignEnd::give() { return std::exchange(out_, {}); }
 
 void ForeignEnd::say(std::string_view text) {
     const int size = static_cast<int>(text.size());

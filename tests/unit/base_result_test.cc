@@ -32,9 +32,7 @@ Result<std::string> describe(int n) {
     return "even: " + std::to_string(n);
 }
 
-Result<std::unique_ptr<int>> boxed(int n) {
-    return std::make_unique<int>(KNUCKLE_TRY(half(n)));
-}
+Result<std::unique_ptr<int>> boxed(int n) { return std::make_unique<int>(KNUCKLE_TRY(half(n))); }
 
 Result<int> unboxed(int n) {
     const std::unique_ptr<int> box = KNUCKLE_TRY(boxed(n));

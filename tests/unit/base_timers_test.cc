@@ -13,9 +13,7 @@ using namespace knuckle;
 
 namespace {
 
-constexpr Instant at(int64_t n) {
-    return Instant{n};
-}
+constexpr Instant at(int64_t n) { return Instant{n}; }
 
 }  // namespace
 

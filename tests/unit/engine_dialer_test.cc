@@ -38,10 +38,9 @@ struct Running : EngineWorld {
         run();
     }
     [[nodiscard]] size_t answered(int status) const {
-        return static_cast<size_t>(
-            std::ranges::count_if(senders, [status](const Client* sender) {
-                return sender->statuses() == Statuses{status};
-            }));
+        return static_cast<size_t>(std::ranges::count_if(senders, [status](const Client* sender) {
+            return sender->statuses() == Statuses{status};
+        }));
     }
     // How often each push came, by its apns-id.
     [[nodiscard]] std::map<std::string, int> arrivals() const {
@@ -169,8 +168,9 @@ TEST_CASE("a provider that refuses every stream is not hammered", "[dialer]") {
     world.leave();
 }
 
-TEST_CASE("an expired provider token: a new one is asked for, the connection replaced, the push sent",
-          "[dialer]") {
+TEST_CASE(
+    "an expired provider token: a new one is asked for, the connection replaced, the push sent",
+    "[dialer]") {
     Running world;
     world.pass(minutes(30));
     world.start_knocks(3);
@@ -386,8 +386,8 @@ TEST_CASE("pushes that the provider does not read wait, and go out when it does"
     setup.options.connections_max = setup.options.jobs_max = 200;
     Running world(setup);
     world.provider().wire.reads = false;
-    const std::string body = R"({"token":")" + world.anna.token.text + R"(","data":")" +
-                             std::string(1'000, 'x') + "\"}";
+    const std::string body =
+        R"({"token":")" + world.anna.token.text + R"(","data":")" + std::string(1'000, 'x') + "\"}";
     for (int i = 0; i < 150; ++i) {
         world.senders.push_back(&world.connect());
         world.senders.back()->says(request("POST", "messages/", body));

@@ -61,7 +61,8 @@ TEST_CASE("what arrives in the turn of an answer is read after what arrived befo
     world.is_answering = false;
     const Phone anna = world.phone("anna");
     Client& client = world.connect();
-    const std::string second = request("POST", "accounts/", R"({"username":"carol","password":"pw"})");
+    const std::string second =
+        request("POST", "accounts/", R"({"username":"carol","password":"pw"})");
     // The provider's connection is older, so its answer is delivered first in a turn.
     client.says(knock(anna.token) + second.substr(0, 30));
     world.run();

@@ -363,9 +363,8 @@ TEST_CASE("what the provider says of an earlier registration does not hurt a lat
     world.connect().says(knock(anna.token));
     world.run();
     SECTION("the provider says since when, and the app registered after that") {
-        world.answer_all({.status = 410,
-                          .reason = "Unregistered",
-                          .timestamp_ms = store::kNoon.us / 1'000 - 5});
+        world.answer_all(
+            {.status = 410, .reason = "Unregistered", .timestamp_ms = store::kNoon.us / 1'000 - 5});
     }
     SECTION("the app registered again while the push was under way") {
         store::Device again = anna.device;

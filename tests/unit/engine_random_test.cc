@@ -49,7 +49,8 @@ struct People {
 
 class Storm {
 public:
-    Storm(uint64_t seed, People& people) : random_(seed), people_(people), world_(draw(seed), *people.shelf) {
+    Storm(uint64_t seed, People& people)
+        : random_(seed), people_(people), world_(draw(seed), *people.shelf) {
         world_.on_push = [this](ArrivedPush& push) { on_push(push); };
         // Every class of trouble is left out of many storms and frequent in some.
         for (uint64_t& weight : weights_) weight = draw_below(2) == 0 ? 0 : 1 + draw_below(20);
@@ -151,7 +152,8 @@ private:
                 if (ArrivedPush* const push = draw_push()) world_.refuse(*push);
                 break;
             case goaway:
-                if (ProviderEnd* const end = draw_provider()) world_.goaway(*end, draw_last_stream(*end));
+                if (ProviderEnd* const end = draw_provider())
+                    world_.goaway(*end, draw_last_stream(*end));
                 break;
             case cut:
                 if (ProviderEnd* const end = draw_provider()) world_.hang_up(*end);
@@ -173,8 +175,7 @@ private:
                 break;
             case change_pieces:
                 world_.pieces = nullptr;
-                if (draw_below(2) == 0)
-                    world_.pieces = [this] { return 1 + draw_below(200); };
+                if (draw_below(2) == 0) world_.pieces = [this] { return 1 + draw_below(200); };
                 break;
             case change_disk:
                 world_.is_disk_slow = draw_below(2) == 0;

@@ -21,15 +21,12 @@ std::string log_in(const std::string& username, const std::string& password) {
 }
 
 std::string post_device(const std::string& auth, const std::string& registration) {
-    return request("POST",
-                   "device/apns/",
-                   R"({"registration_id":")" + registration + "\"}",
-                   authorized(auth));
+    return request(
+        "POST", "device/apns/", R"({"registration_id":")" + registration + "\"}", authorized(auth));
 }
 
 std::string post_token(const std::string& auth, const std::string& device) {
-    return request(
-        "POST", "tokens/", R"({"apns_device":")" + device + "\"}", authorized(auth));
+    return request("POST", "tokens/", R"({"apns_device":")" + device + "\"}", authorized(auth));
 }
 
 }  // namespace
@@ -214,16 +211,17 @@ TEST_CASE("a device is created, read, changed and deleted by its owner only", "[
 TEST_CASE("an app that registers again revives a phone that was called gone", "[registry]") {
     EngineWorld world;
     const Phone anna = world.phone("anna");
-    REQUIRE(world.shelf.write(store::MarkDeviceDead{
-                anna.account.id, anna.device.id, anna.device.registered}) ==
+    REQUIRE(world.shelf.write(
+                store::MarkDeviceDead{anna.account.id, anna.device.id, anna.device.registered}) ==
             store::WriteStatus::done);
     CHECK(world.ask(knock(anna.token)).status == 202);
     CHECK(world.pushes.empty());
     const std::string registration = store::registration_of("anna's new one");
-    CHECK(world.ask(request("PUT",
-                            "device/apns/" + anna.device.id.text() + "/",
-                            R"({"registration_id":")" + registration + "\"}",
-                            authorized(anna.account.auth_token)))
+    CHECK(world
+              .ask(request("PUT",
+                           "device/apns/" + anna.device.id.text() + "/",
+                           R"({"registration_id":")" + registration + "\"}",
+                           authorized(anna.account.auth_token)))
               .status == 200);
     CHECK(world.ask(knock(anna.token)).status == 202);
     REQUIRE(world.pushes.size() == 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The fuzz target's check over its corpus, and over mutations of it that are the same in every run.
-#include "tests/fuzz/http1_fuzz.cc"  // g++ has no fuzzer to link it with; so it is compiled at least
+#include "tests/fuzz/http1_fuzz.cc"  // g++ has no fuzzer to link with, so it is compiled at least
 
 #include <algorithm>
 #include <filesystem>

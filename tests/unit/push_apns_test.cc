@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "push/apns.h"
-
 #include <array>
 #include <string>
 
 #include <catch_amalgamated.hpp>
 
 #include "base/text.h"
+#include "push/apns.h"
 
 namespace knuckle::push {
 namespace {
@@ -55,14 +54,18 @@ Answer decode(uint16_t status, std::string_view body, std::string_view retry_aft
 }
 
 TEST_CASE("a visible knock carries what every installed app looks for", "[push]") {
-    CHECK(payload(Style::alert) ==
-          R"({"aps":{"alert":{"body":"New Message!","loc-key":"New Message!","message":{"token":")" + kToken +
-              R"(","data":null}},"sound":"default","content-available":1,"thread-id":"New Message!"}})");
+    CHECK(
+        payload(Style::alert) ==
+        R"({"aps":{"alert":{"body":"New Message!","loc-key":"New Message!","message":{"token":")" +
+            kToken +
+            R"(","data":null}},"sound":"default","content-available":1,)" +
+              R"("thread-id":"New Message!"}})");
 }
 
 TEST_CASE("a background knock has nothing that Apple forbids there", "[push]") {
     CHECK(payload(Style::background, R"({"a":1})") ==
-          R"({"aps":{"content-available":1},"message":{"token":")" + kToken + R"(","data":{"a":1}}})");
+          R"({"aps":{"content-available":1},"message":{"token":")" + kToken +
+              R"(","data":{"a":1}}})");
 }
 
 TEST_CASE("a payload that APNs would refuse is refused here", "[push]") {
@@ -78,8 +81,13 @@ TEST_CASE("only what can be a device token becomes one", "[push]") {
     CHECK(apns::decode_token(std::string(64, 'a'), raw).value_or(0) == 32);
     CHECK(apns::decode_token(std::string(64, 'A'), raw).value_or(0) == 32);
     CHECK(apns::decode_token(std::string(200, '0'), raw).value_or(0) == 100);
-    for (const std::string& bad : {std::string(), std::string("1234asdf"), std::string(62, 'a'), std::string(65, 'a'),
-                                   std::string(202, 'a'), std::string(63, 'a') + "/", "../" + std::string(61, 'a')}) {
+    for (const std::string& bad : {std::string(),
+                                   std::string("1234asdf"),
+                                   std::string(62, 'a'),
+                                   std::string(65, 'a'),
+                                   std::string(202, 'a'),
+                                   std::string(63, 'a') + "/",
+                                   "../" + std::string(61, 'a')}) {
         CAPTURE(bad);
         CHECK_FALSE(apns::decode_token(bad, raw));
     }
@@ -90,7 +98,8 @@ TEST_CASE("a visible push is a request as Apple describes it", "[push]") {
     request.encode();
     CHECK(request.head.method == "POST");
     CHECK(request.head.authority == "api.push.apple.com");
-    CHECK(request.head.path == "/3/device/000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    CHECK(request.head.path ==
+          "/3/device/000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
     CHECK(request.value("authorization") == "bearer a.b.c");
     CHECK(request.value("apns-topic") == "org.example.chat");
     CHECK(request.value("apns-push-type") == "alert");
@@ -170,7 +179,8 @@ TEST_CASE("every reason of Apple's has its meaning", "[push]") {
     };
     for (const Row& row : rows) {
         CAPTURE(row.status, row.reason);
-        const Answer answer = decode(row.status, std::string(R"({"reason":")") + row.reason + "\"}");
+        const Answer answer =
+            decode(row.status, std::string(R"({"reason":")") + row.reason + "\"}");
         CHECK(answer.outcome == row.outcome);
         CHECK(answer.reason == row.reason);
         CHECK(answer.status == row.status);
@@ -185,13 +195,19 @@ TEST_CASE("a dead registration says since when", "[push]") {
     CHECK(decode(410, R"({"timestamp":1800000000123,"reason":"Unregistered"})").dead_since.us != 0);
     CHECK(decode(410, R"({"reason":"Unregistered"})").dead_since.us == 0);
     CHECK(decode(410, R"({"reason":"Unregistered","timestamp":-5})").dead_since.us == 0);
-    CHECK(decode(410, R"({"reason":"Unregistered","timestamp":18446744073709551615})").dead_since.us == 0);
+    CHECK(decode(410, R"({"reason":"Unregistered","timestamp":18446744073709551615})")
+              .dead_since.us == 0);
 }
 
 TEST_CASE("any body at all leaves the status to decide", "[push]") {
     const std::string large(5'000, '[');
-    for (const std::string& body : {std::string(), std::string("{"), std::string("not json"), std::string("[1,2]"),
-                                    std::string("{\"reason\":7}"), std::string("\x00\xff", 2), large}) {
+    for (const std::string& body : {std::string(),
+                                    std::string("{"),
+                                    std::string("not json"),
+                                    std::string("[1,2]"),
+                                    std::string("{\"reason\":7}"),
+                                    std::string("\x00\xff", 2),
+                                    large}) {
         CAPTURE(body.size());
         CHECK(decode(503, body).outcome == Outcome::provider_failed);
         CHECK(decode(410, body).outcome == Outcome::unregistered);

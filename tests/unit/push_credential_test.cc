@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "push/credential.h"
-
 #include <utility>
 
 #include <catch_amalgamated.hpp>
+
+#include "push/credential.h"
 
 namespace knuckle::push {
 namespace {

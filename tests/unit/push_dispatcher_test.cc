@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "push/dispatcher.h"
-
 #include <string>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
+
+#include "push/dispatcher.h"
 
 namespace knuckle::push {
 namespace {
@@ -12,7 +12,10 @@ namespace {
 struct Desk {
     Timers timers;
     Random random{1};
-    Dispatcher dispatcher{{.jobs_max = 4, .large_payloads_max = 1, .lanes_count = 2, .retry_timer_kind = 9}, timers, random};
+    Dispatcher dispatcher{
+        {.jobs_max = 4, .large_payloads_max = 1, .lanes_count = 2, .retry_timer_kind = 9},
+        timers,
+        random};
     Now now{{seconds(1'000).ns}, from_unix_seconds(1'800'000'000)};
 
     Job* admit(uint16_t lane = 0) {
@@ -32,7 +35,9 @@ struct Desk {
         dispatcher.submit(*job);
         return *job;
     }
-    Verdict settle(Job& job, Outcome outcome) { return dispatcher.settle(job, {.outcome = outcome}, now); }
+    Verdict settle(Job& job, Outcome outcome) {
+        return dispatcher.settle(job, {.outcome = outcome}, now);
+    }
 };
 
 TEST_CASE("a lane hands out its jobs in order of arrival, each lane its own", "[push]") {

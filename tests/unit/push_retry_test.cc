@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "push/retry.h"
-
 #include <catch_amalgamated.hpp>
+
+#include "push/retry.h"
 
 namespace knuckle::push {
 namespace {
@@ -28,7 +28,8 @@ struct Case {
 };
 
 TEST_CASE("what is settled is not sent again", "[push]") {
-    for (const Outcome outcome : {Outcome::delivered, Outcome::rejected, Outcome::wrong_topic, Outcome::expired}) {
+    for (const Outcome outcome :
+         {Outcome::delivered, Outcome::rejected, Outcome::wrong_topic, Outcome::expired}) {
         CHECK(Case(outcome).judged().action == Action::finish);
     }
 }
@@ -49,7 +50,8 @@ TEST_CASE("a bad token costs a device only when the lane is known to work", "[pu
     CHECK(bad.judged().action == Action::finish);
 }
 
-TEST_CASE("a push the provider never saw is repeated at once, whatever was tried before", "[push]") {
+TEST_CASE("a push the provider never saw is repeated at once, whatever was tried before",
+          "[push]") {
     CHECK(Case(Outcome::not_processed, 0).wait() == Duration{});
     CHECK(Case(Outcome::not_processed, 50).wait() == Duration{});
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "push/types.h"
-
 #include <set>
 #include <string>
 
 #include <catch_amalgamated.hpp>
+
+#include "push/types.h"
 
 namespace knuckle::push {
 namespace {

@@ -29,9 +29,7 @@ constexpr char kWeakCertificate[] =
     "80UQz/z7NJPHHZ5L6s/1Xpd1O9gBl81DyBA=\n"
     "-----END CERTIFICATE-----\n";
 
-std::string_view why(const Result<Context>& context) {
-    return context ? "" : context.error().what;
-}
+std::string_view why(const Result<Context>& context) { return context ? "" : context.error().what; }
 
 std::string corrupt(std::string pem) {
     pem.replace(pem.find('\n') + 20, 8, "AAAAAAAA");

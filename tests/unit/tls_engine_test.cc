@@ -497,9 +497,7 @@ TEST_CASE("What is sealed is cut into records of at most 16 KiB", "[tls]") {
     exchange(client, server);
     const std::string text = random_text(100'000, 6);
 
-    SECTION("from a view") {
-        client.say(text);
-    }
+    SECTION("from a view") { client.say(text); }
     SECTION("from a buffer, which is used up") {
         Buffer plain(client.chunks);
         plain.append(text);

@@ -33,7 +33,7 @@ BARE := $(if $(MAKECMDGOALS),$(if $(filter-out $(BARE_GOALS),$(MAKECMDGOALS)),,y
 # $(call remember,FILE,TEXT): FILE is rewritten only when TEXT differs from what it holds, so that
 # it can stand for TEXT among the prerequisites.
 differs  = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
-remember = $(if $(BARE),,$(if $(or $(call differs,$(file <$(1)),$(strip $(2))),$(if $(wildcard $(1)),,new)),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip $(2)))))
+remember = $(if $(BARE),,$(if $(or $(call differs,$(strip $(file <$(1))),$(strip $(2))),$(if $(wildcard $(1)),,new)),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip $(2)))))
 
 # ---- packages ----------------------------------------------------------------
 # Installs what is missing, and only that; nearly free when nothing is.
@@ -200,7 +200,7 @@ all: $(B)/knuckle ## build/knuckle, the release binary (default)
 debug: $(B)/debug/knuckle ## build/debug/knuckle: -O0, all checks
 
 run: $(B)/knuckle $(B)/release/sim_apns ## gateway and simulated APNs on loopback, one demo knock (ONCE=1: then exit)
-	@BUILD=$(B) ONCE=$(ONCE) tests/run_demo.sh
+	@BUILD=$(B) ONCE=$(ONCE) exec tests/run_demo.sh
 
 # ---- tests ---------------------------------------------------------------------
 # A check is a target check-…; it leaves "passed failed" in $(RESULTS)/<its name>.  tests/sum.sh adds

@@ -25,11 +25,14 @@ give_up() {
     exit 1
 }
 
-# Ends what this script started, whichever way it ends.
+# Ends what this script started, whichever way it ends; the gateway before the APNs it talks to.
 clean_up() {
+    local i
     trap '' INT TERM HUP
     exec 3>&-
-    [ ${#pids[@]} -eq 0 ] || { kill "${pids[@]}"; wait "${pids[@]}"; } 2>/dev/null
+    for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
+        { kill "${pids[i]}"; wait "${pids[i]}"; } 2>/dev/null
+    done
 }
 trap clean_up EXIT
 trap 'exit 130' INT

@@ -99,8 +99,6 @@ Reply credentials_missing() {
 }
 Reply auth_token_invalid() { return unauthorized("Invalid token."); }
 Reply login_refused() { return one_member(401, "error", "Invalid credentials"); }
-Reply forbidden() { return refusal(403, "You do not have permission to perform this action."); }
-
 Reply device_does_not_exist(store::DeviceKind kind, const Uuid& id) {
     return field_error(kind == store::DeviceKind::apns ? "apns_device" : "gcm_device",
                        "Invalid pk \"" + id.text() + "\" - object does not exist.");
@@ -111,14 +109,6 @@ Reply quota_reached(std::string_view what) {
     return refusal(403,
                    "This account has as many " + things + " as it may have. Delete " + things +
                        " that are no longer used.");
-}
-
-Reply too_many_requests(uint32_t retry_after_seconds) {
-    Reply reply = refusal(429,
-                          "Request was throttled. Expected available in " +
-                              std::to_string(retry_after_seconds) + " seconds.");
-    reply.retry_after_seconds = retry_after_seconds;
-    return reply;
 }
 
 Reply unavailable(std::string_view detail, uint32_t retry_after_seconds) {

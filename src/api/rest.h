@@ -92,11 +92,9 @@ token_not_found();                // messages/: 404 without body, for which alon
 [[nodiscard]] Reply credentials_missing();  // 401
 [[nodiscard]] Reply auth_token_invalid();   // 401
 [[nodiscard]] Reply login_refused();  // 401 {"error":"Invalid credentials"}, without a challenge
-[[nodiscard]] Reply forbidden();      // 403
 [[nodiscard]] Reply device_does_not_exist(store::DeviceKind kind,
                                           const Uuid& id);  // 400 on tokens/
 [[nodiscard]] Reply quota_reached(std::string_view what);   // 403; `what`: "devices" or "tokens"
-[[nodiscard]] Reply too_many_requests(uint32_t retry_after_seconds);
 [[nodiscard]] Reply unavailable(std::string_view detail, uint32_t retry_after_seconds);
 // For a request that http1 could not read.
 [[nodiscard]] Reply malformed(uint16_t status, std::string_view detail);

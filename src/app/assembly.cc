@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "app/describe.h"
 #include "app/files.h"
 
 namespace knuckle::app {
@@ -30,7 +31,7 @@ struct Builder {
         mistakes.push_back({line, 0, std::move(key), std::move(text)});
     }
     void complain(uint32_t line, const std::string& key, const std::string& path, Error error) {
-        complain(line, key, "\"" + path + "\" " + describe(error));
+        complain(line, key, "\"" + path + "\": " + describe(error));
     }
 
     std::optional<std::string> read(uint32_t line,

@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
 #include <string_view>
 #include <unistd.h>
@@ -24,18 +23,10 @@ Result<std::string> resolve_path(const std::string& name) {
     const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr) {
         return fail(Errc::not_found,
-                    "systemd gave no credentials; add LoadCredential= to the unit or name a file");
+                    "needs systemd's credentials: in a unit add LoadCredential=, from a shell set "
+                    "CREDENTIALS_DIRECTORY to the folder of the keys");
     }
     return std::string(directory) + "/" + name.substr(kCredentialPrefix.size());
-}
-
-std::string describe(Error error) {
-    std::string text = error.what;
-    if (error.code == Errc::system && error.detail != 0) {
-        const char* const why = ::strerrordesc_np(error.detail);
-        text += std::string(": ") + (why != nullptr ? why : "unknown error");
-    }
-    return text;
 }
 
 Result<std::string> read_file(const std::string& path) {

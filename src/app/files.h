@@ -15,8 +15,6 @@ inline constexpr size_t kFileMax = 4 * 1024 * 1024;
 // The path behind a configured name. Errc::not_found when a credential is named and systemd gave
 // none.
 Result<std::string> resolve_path(const std::string& name);
-// For people: what failed, and the system's word for why.
-[[nodiscard]] std::string describe(Error error);
 // The whole file. detail: errno.
 Result<std::string> read_file(const std::string& path);
 

@@ -2,25 +2,11 @@
 #include "app/lane_board.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "app/describe.h"
 #include "base/log.h"
 
 namespace knuckle::app {
-
-namespace {
-
-// With what the system or a library had to say, where it did.
-std::string describe(Error error) {
-    std::string text = error.what;
-    if (error.detail == 0) return text;
-    const bool has_errno = error.code == Errc::system || error.code == Errc::unavailable;
-    const char* const why = has_errno ? ::strerrordesc_np(error.detail) : nullptr;
-    return text + (why != nullptr ? std::string(": ") + why
-                                  : " (code " + std::to_string(error.detail) + ")");
-}
-
-}  // namespace
 
 void LaneBoard::reset(const engine::Options& options) {
     lanes_.clear();
@@ -29,6 +15,7 @@ void LaneBoard::reset(const engine::Options& options) {
                           lane.endpoint.text(),
                           std::vector<State>(options.workers),
                           State::unknown,
+                          {},
                           {}});
     }
 }
@@ -45,7 +32,10 @@ LaneBoard::State LaneBoard::combine(const Lane& lane) {
 void LaneBoard::update(const engine::LaneReport& report) {
     Lane& lane = lanes_[report.lane];
     lane.workers[report.worker] = report.is_ready ? State::ready : State::failed;
-    if (!report.is_ready) lane.why = report.why;
+    if (!report.is_ready) {
+        lane.why = report.why;
+        lane.reason = report.reason;
+    }
     const State state = combine(lane);
     if (state == lane.state || state == State::unknown) return;
     lane.state = state;
@@ -66,7 +56,9 @@ std::string LaneBoard::problems() const {
         const State state = combine(lane);
         if (state == State::ready) continue;
         text += "app " + lane.name + ": provider " + lane.endpoint + " is not ready";
-        text += state == State::failed ? ": " + describe(lane.why) + "\n" : " yet\n";
+        text += state == State::failed ? ": " + describe(lane.why) : " yet";
+        if (state == State::failed && !lane.reason.empty()) text += ", " + lane.reason;
+        text += "\n";
     }
     return text;
 }

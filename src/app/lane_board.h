@@ -29,6 +29,7 @@ private:
         std::vector<State> workers;
         State state = State::unknown;  // as last logged
         Error why;
+        std::string reason;  // the provider's word
     };
 
     [[nodiscard]] static State combine(const Lane& lane);

@@ -12,6 +12,7 @@
 
 #include "app/admin.h"
 #include "app/assembly.h"
+#include "app/describe.h"
 #include "app/files.h"
 #include "app/lane_board.h"
 #include "app/password_thread.h"

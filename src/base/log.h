@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One structured line per event, for people and for journald:
 //
-//     log::warning("provider_unreachable").field("app", name).field("error", error);
-//     <4>event=provider_unreachable app=chat error="connection refused"
+//     log::warning("provider_unavailable").field("app", name).field("error", error);
+//     <4>event=provider_unavailable app=chat error="connection refused"
 //
 // The line goes out when the expression ends. Values are quoted when they need it and cut at 256
 // bytes; a line at 1 KiB. The <N> prefix is the journald priority (sd-daemon(3)).

@@ -4,9 +4,8 @@
 //     Reading reading(folder);
 //     Table table(reading, root, "");
 //     if (table.whole("workers", config.workers, 0, 128)) ...         true: it was there and right
-//     table.finish();                                                 after the last key: the rest
-//     is unknown std::vector<Mistake> mistakes = reading.finish();               after the last
-//     table
+//     table.finish();                          after the last key: the rest is unknown
+//     std::vector<Mistake> mistakes = reading.finish();       after the last table
 //
 // A value is left alone unless what stands in the document is right, so it keeps its default.
 // Tables that are absent are read as well: that is how their required keys are missed and how

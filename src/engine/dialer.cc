@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "engine/knock.h"
 
 namespace knuckle::engine {
@@ -83,6 +84,9 @@ void Dialer::lose(Upstream& upstream, Error why, Now now) {
     const bool was_current = lane.current == &upstream;
     const bool was_stable = is_stable(upstream, now);
     core_.counters.upstream_failures.add();
+    log::debug("upstream_lost")
+        .field("app", core_.options.lanes[upstream.lane()].name)
+        .field("error", why);
     drop(upstream, now);
     if (was_current) dial_next(lane, was_stable, why, now);
 }

@@ -124,7 +124,9 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     for (push::Job* job = knock->jobs.front(); job != nullptr; job = knock->jobs.next(*job))
         core_.dispatcher.submit(*job);
     waiting_.push_back(*knock);
-    if (core_.dispatcher.lane(app_options.lane).is_down) store(*knock, now);
+    // Where no answer is to be expected soon nobody needs to wait for one.
+    const push::Lane& lane = core_.dispatcher.lane(app_options.lane);
+    if (lane.is_down || lane.is_refused) store(*knock, now);
 }
 
 // False: our hands are full.

@@ -2,15 +2,15 @@
 // The spine: from a knock to the pushes it causes, and from their answers to its answer. Read this
 // first.
 //
-//     knocks.start(request, app, origin, reply, now)     a decoded POST messages/
+//     knocks.start(request, app, origin, now)            a decoded POST messages/
 //     knocks.settle(job, answer, now)                   an upstream had an answer, or lost the push
 //     knocks.on_committed(committed, now)                a pending record is on disk, or is not
 //     knocks.on_deadline(now)                            somebody has waited for ack_wait
 //
-// A 2xx means that the provider has every push of the knock, or that the disk has those it does not
-// have yet. So: answer when all pushes are settled; after ack_wait write the unsettled ones as
-// pending records and answer when they are committed. The pushes themselves go on until they are
-// settled or worthless.
+// A 2xx means that the provider has answered every push of the knock, or that the disk has those it
+// did not. So: answer when all pushes are settled; after ack_wait write the unsettled ones as pending
+// records and answer when they are committed. The pushes themselves go on until they are settled or
+// worthless.
 // Owner: engine::Worker.  Thread: its worker's.  Limits: options.jobs_max pushes and as many
 // knocks.
 #pragma once

@@ -82,7 +82,7 @@ void Upstream::read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now
                 hand_back(job_of(event), push::Outcome::unknown, knocks, now);
                 break;
             case http2::EventKind::goaway:
-                log::notice("provider_goaway")
+                log::info("provider_goaway")
                     .field("app", options_.name)
                     .field("reason", event.debug);
                 stop_taking();

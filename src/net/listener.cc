@@ -26,7 +26,10 @@ Error close_and_fail(int fd, const char* what) {
 
 // True if the file is a socket that nobody listens on: what a killed process leaves behind.
 bool is_stale(const sockaddr_un& address) {
-    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat status {};
+    if (::lstat(address.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
+    // Must not wait for room in the queue of one who is only slow.
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (probe < 0) return false;
     const bool is_refused =
         ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&

@@ -33,6 +33,7 @@ public:
     [[nodiscard]] bool post(Message&& message) {
         {
             const std::lock_guard lock(mutex_);
+            if (is_closed_) return true;
             if (messages_.size() >= count_max_) return false;
             messages_.push_back(std::move(message));
         }
@@ -40,7 +41,12 @@ public:
         return true;
     }
 
-    void close() { wakeup_.close(); }
+    void close() {
+        const std::lock_guard lock(mutex_);
+        is_closed_ = true;
+        messages_.clear();
+        wakeup_.close();
+    }
 
 private:
     static void on_wakeup(void* self) { static_cast<Mailbox*>(self)->deliver_all(); }
@@ -51,7 +57,10 @@ private:
             const std::lock_guard lock(mutex_);
             batch.swap(messages_);
         }
-        for (Message& message : batch) deliver_(context_, std::move(message));
+        for (Message& message : batch) {
+            if (is_closed_) return;  // by the message before, on this thread
+            deliver_(context_, std::move(message));
+        }
     }
 
     Wakeup wakeup_;
@@ -60,6 +69,7 @@ private:
     void* const context_;
     std::mutex mutex_;
     std::deque<Message> messages_;
+    bool is_closed_ = false;  // written on the loop's thread only
 };
 
 }  // namespace knuckle::net

@@ -67,6 +67,8 @@ void CommitThread::State::run() {
             rest = rest.subspan(count);
         }
         batch.clear();
+        // A burst's memory is not kept for the next one.
+        if (batch.capacity() > kBatchWritesMax) batch.shrink_to_fit();
     }
 }
 

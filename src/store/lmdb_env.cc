@@ -26,7 +26,8 @@ Result<Transaction> Transaction::begin_read(MDB_env* env) {
 
 // The environment is opened with MDB_NOMETASYNC and synced here a second time, which costs the same
 // as LMDB's own synchronous write of the meta page. But if that write fails, LMDB declares the
-// environment broken and lets nobody read any more (MDB_PANIC), and knocks must go on.
+// environment broken and lets nobody read any more (MDB_PANIC), and knocks must go on. Between the
+// two, readers may see what is not yet sure to survive a power cut; nobody has been answered then.
 Result<void> Transaction::commit() {
     MDB_env* const env = mdb_txn_env(txn_);
     if (const int code = mdb_txn_commit(std::exchange(txn_, nullptr))) return storage_error(code);

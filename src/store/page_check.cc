@@ -8,22 +8,25 @@
 
 namespace knuckle::store {
 
-// The file, in integers of the machine's (little-endian) order:
+// The file, its integers in the machine's (little-endian) order:
 //
-//   file    := page*                          page n begins at n * page size; 0 and 1 are meta
-//   pages page    := number(u64) pad(u16) flags(u16) body meta    := magic(u32) version(u32)
-//   address(u64) map-size(u64) free(tree) main(tree)
-//              last-page(u64) transaction(u64)      the one with the higher transaction holds
-//   tree    := pad(u32) flags(u16) depth(u16) branches(u64) leaves(u64) overflows(u64) entries(u64)
-//              root(u64)                            the pad of the free tree is the page size
-//   branch, leaf := lower(u16) upper(u16) offset(u16)*     offsets end at lower; nodes fill the
-//   page
-//              from upper to its end, each beginning at an even offset from the page's start
-//   node of a branch := child(u48) key-size(u16) key       the first key of a page is ignored
+//   file     := page*                  page n begins at n * page size; 0 and 1 are meta pages
+//   page     := number(u64) pad(u16) flags(u16) body
+//   meta     := magic(u32) version(u32) address(u64) map-size(u64) free(tree) main(tree)
+//               last-page(u64) transaction(u64)
+//               The one with the higher transaction holds.
+//   tree     := pad(u32) flags(u16) depth(u16) branches(u64) leaves(u64) overflows(u64)
+//               entries(u64) root(u64)
+//               The pad of the free tree is the page size.
+//   branch, leaf := lower(u16) upper(u16) offset(u16)* ... node*
+//               The offsets end at lower. The nodes fill the page from upper to its end; each
+//               begins at an even offset from the start of the page.
+//   node of a branch := child(u48) key-size(u16) key
+//               The first key of a page is ignored.
 //   node of a leaf   := data-size(u32) flags(u16) key-size(u16) key data
-//              data is the number (u64) of an overflow page if flags has kIsOverflowing
-//   overflow := pages(u32) data                     runs on over that many pages
-//   data in the free tree := count(u64) page(u64)*  page numbers falling
+//               With kIsOverflowing the data is the number (u64) of an overflow page.
+//   overflow := pages(u32) data        runs on over that many pages
+//   data in the free tree := count(u64) page-number(u64)*        falling
 namespace {
 
 constexpr uint32_t kMagic = 0xBEEFC0DE;

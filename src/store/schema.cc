@@ -2,9 +2,9 @@
 #include "store/schema.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.h"
-#include "base/text.h"
 
 namespace knuckle::store {
 
@@ -19,152 +19,11 @@ constexpr uint8_t kIsBackground = 0x01;
 
 constexpr std::string_view kFormatName("knuckle\0", 8);
 
-template <typename Int>
-Int load(ByteView bytes) {
-    Int value = 0;
-    for (size_t i = sizeof(Int); i-- > 0;) value = static_cast<Int>(value << 8 | bytes[i]);
-    return value;
-}
-
-template <typename Int>
-void save(uint8_t* to, Int value) {
-    for (size_t i = 0; i < sizeof(Int); ++i) to[i] = static_cast<uint8_t>(value >> (8 * i));
-}
-
 std::optional<DeviceKind> kind_of(uint8_t flags) {
     const auto kind = static_cast<DeviceKind>(flags & kKindBits);
     if (kind != DeviceKind::apns && kind != DeviceKind::gcm) return std::nullopt;
     return kind;
 }
-
-// Such text is halved on disk.
-bool is_packable(std::string_view text) {
-    return !text.empty() && text.size() % 2 == 0 && is_lower_hex(text);
-}
-
-// Takes fields from the front. After a field that does not fit every further one is empty, so one
-// look at is_complete() at the end is enough.
-class FieldReader {
-public:
-    explicit FieldReader(ByteView plain) : rest_(plain) {}
-
-    uint8_t byte() { return integer<uint8_t>(); }
-    uint64_t number() { return integer<uint64_t>(); }
-    UnixTime time() { return {static_cast<int64_t>(integer<uint64_t>())}; }
-    Uuid uuid() {
-        Uuid uuid;
-        const ByteView bytes = take(kUuidSize);
-        if (!bytes.empty()) std::copy(bytes.begin(), bytes.end(), uuid.bytes.begin());
-        return uuid;
-    }
-    std::string_view text(size_t size_max) {
-        const size_t size = count();
-        if (size > size_max) spoil();
-        return as_text(take(size));
-    }
-    PackedText packed(size_t size_max) {
-        const size_t value = count();
-        const PackedText text{take(value / 2), value % 2 == 1};
-        const bool is_canonical =
-            text.is_hex ? !text.bytes.empty() : !is_packable(as_text(text.bytes));
-        if (text.size() > size_max || !is_canonical) spoil();
-        return text;
-    }
-    void spoil() {
-        is_sound_ = false;
-        rest_ = {};
-    }
-    [[nodiscard]] bool is_complete() const { return is_sound_ && rest_.empty(); }
-
-private:
-    ByteView take(size_t size) {
-        if (size > rest_.size()) {
-            spoil();
-            return {};
-        }
-        const ByteView bytes = rest_.first(size);
-        rest_ = rest_.subspan(size);
-        return bytes;
-    }
-    template <typename Int>
-    Int integer() {
-        const ByteView bytes = take(sizeof(Int));
-        return bytes.empty() ? Int{0} : load<Int>(bytes);
-    }
-    size_t count() {
-        size_t value = 0;
-        for (unsigned shift = 0; shift <= 14; shift += 7) {
-            const uint8_t next = byte();
-            value |= size_t{next & 0x7fU} << shift;
-            if ((next & 0x80) != 0) continue;
-            if (next == 0 && shift > 0) break;  // could have been shorter
-            return value;
-        }
-        spoil();
-        return 0;
-    }
-
-    ByteView rest_;
-    bool is_sound_ = true;
-};
-
-// Appends fields; what breaks its limit spoils the whole, as above.
-class FieldWriter {
-public:
-    explicit FieldWriter(PlainBytes& storage) : storage_(storage) {}
-
-    FieldWriter& byte(uint8_t value) { return integer(value); }
-    FieldWriter& number(uint64_t value) { return integer(value); }
-    FieldWriter& time(UnixTime time) { return integer(static_cast<uint64_t>(time.us)); }
-    FieldWriter& uuid(const Uuid& uuid) {
-        copy_bytes(grow(kUuidSize).data(), uuid.view());
-        return *this;
-    }
-    FieldWriter& text(std::string_view text, size_t size_max) {
-        if (text.size() > size_max) is_sound_ = false;
-        if (!is_sound_) return *this;
-        count(text.size());
-        copy_bytes(grow(text.size()).data(), as_bytes(text));
-        return *this;
-    }
-    FieldWriter& packed(std::string_view text, size_t size_max) {
-        if (text.size() > size_max) is_sound_ = false;
-        if (!is_sound_) return *this;
-        if (!is_packable(text)) {
-            count(2 * text.size());
-            copy_bytes(grow(text.size()).data(), as_bytes(text));
-            return *this;
-        }
-        count(text.size() + 1);
-        const bool is_hex = decode_hex(text, grow(text.size() / 2));
-        KNUCKLE_ASSERT(is_hex);
-        return *this;
-    }
-    [[nodiscard]] ByteView bytes() const {
-        return is_sound_ ? ByteView(storage_).first(size_) : ByteView();
-    }
-
-private:
-    // kPlainMax has room for every record whose texts are within their limits.
-    MutableBytes grow(size_t size) {
-        KNUCKLE_ASSERT(size <= storage_.size() - size_);
-        size_ += size;
-        return MutableBytes(storage_).subspan(size_ - size, size);
-    }
-    template <typename Int>
-    FieldWriter& integer(Int value) {
-        save(grow(sizeof(Int)).data(), value);
-        return *this;
-    }
-    void count(size_t value) {
-        for (; value >= 0x80; value >>= 7) byte(static_cast<uint8_t>(value | 0x80));
-        byte(static_cast<uint8_t>(value));
-    }
-
-    PlainBytes& storage_;
-    size_t size_ = 0;
-    bool is_sound_ = true;
-};
 
 // The hash of a name puts the app and a zero byte before it, so an app's name has none.
 bool is_app_name(std::string_view app) { return app.find('\0') == std::string_view::npos; }
@@ -226,18 +85,6 @@ std::optional<uint16_t> parse_owned_key(ByteView key) {
     if (key.size() != 1 + 2 * kUuidSize + sizeof(uint16_t)) return std::nullopt;
     const ByteView part = key.last(sizeof(uint16_t));
     return static_cast<uint16_t>(part[0] << 8 | part[1]);
-}
-
-void PackedText::copy_to(char* to) const {
-    if (is_hex) {
-        encode_hex(bytes, to);
-    } else {
-        copy_bytes(reinterpret_cast<uint8_t*>(to), bytes);
-    }
-}
-
-std::string PackedText::text() const {
-    return is_hex ? to_hex(bytes) : std::string(as_text(bytes));
 }
 
 bool decode(ByteView plain, AccountRecord& record) {

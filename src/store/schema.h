@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How rows lie on disk: their keys, their records, and the code from one to the other. Pure
-// functions.
+// How rows lie on disk: their keys, their records, and the way there and back. Pure functions.
 //
 // The database is one LMDB tree. Named databases would cost every snapshot a second search, in the
 // tree of their names. The first byte of a key is its table, so a table is a range of the tree.
@@ -15,7 +14,7 @@
 //   token     := 'T' hash(app, token)                  expires(u32) sealed( token record )
 //   tally     := 'O' account(uuid)                     count(u32) of its tokens, at least 1
 //   owned     := 'O' account(uuid) device(uuid) part   hash* of the tokens made for the device:
-//                                                      kOwnedPerRow each, the last part the rest
+//                                                      32 in each part, the rest in the last
 //   pending   := 'P' account(uuid) device(uuid)        sealed( pending record )
 //
 //   part      := u16, big endian: a device's parts are 0, 1, 2, ...
@@ -27,13 +26,14 @@
 //                      created(time)
 //   device record   := flags(u8) created(time) registered(time) registration-id(packed)
 //                      [name(text)] [device-id(text)]
-//                      flags: kind in bits 0-3, 10 has name, 20 has device id, 40 active, 80 dead
+//                      flags: kind in bits 0-3; 0x10 has name, 0x20 has device id, 0x40 active,
+//                      0x80 dead
 //   token record    := account(uuid) device(uuid) expires(time) created(time) flags(u8)
 //                      token(packed) [name(text)]
-//                      flags: kind in bits 0-3, 10 has name
+//                      flags: kind in bits 0-3; 0x10 has name
 //   pending record  := serial(u64) accepted(time) expires(time) push(uuid) flags(u8) app(text)
 //                      payload(text)
-//                      flags: 01 background
+//                      flags: 0x01 background
 //
 //   text    := size(count) bytes
 //   packed  := count bytes     count is 2 * size, plus 1 if the bytes stand for lower-case
@@ -42,10 +42,10 @@
 //   time    := microseconds since 1970, i64
 //   u32, u64, i64: little endian.  uuid: 16 bytes.
 //
-// In the clear are: how many rows there are, which of them belong to one (random) account or
-// device, and when a token expires, to the second and never early, so that a sweep needs no key. A
-// record has exactly one encoding; whatever else authenticates is refused by decode(). Limits:
-// those of store/records.h. Thread: any.
+// In the clear are: how many rows there are; which of them belong to one (random) account or device;
+// when a token expires, to the second and never early, so that a sweep needs no key.
+// A record has exactly one encoding; whatever else authenticates is refused by decode().
+// Limits: those of store/records.h.  Thread: any.
 #pragma once
 
 #include <array>
@@ -53,12 +53,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "store/fields.h"
 #include "store/records.h"
 
 namespace knuckle::store {
@@ -79,7 +79,6 @@ enum class Table : uint8_t {
 
 using LookupHash = std::array<uint8_t, 16>;
 
-inline constexpr size_t kUuidSize = 16;
 inline constexpr size_t kKeyMax = 1 + 2 * kUuidSize + sizeof(uint16_t);
 // A key, or the front of one: what all rows of an account begin with.
 class RowKey {
@@ -119,16 +118,6 @@ struct DeviceRef {
 [[nodiscard]] std::optional<DeviceRef> parse_device_key(ByteView key);
 // Which part a key in owned_tokens stands for; empty for a tally.
 [[nodiscard]] std::optional<uint16_t> parse_owned_key(ByteView key);
-
-// Text as it lies in a record. A view: lives as long as the plain bytes it was decoded from.
-struct PackedText {
-    ByteView bytes;
-    bool is_hex = false;
-
-    [[nodiscard]] size_t size() const { return is_hex ? 2 * bytes.size() : bytes.size(); }
-    void copy_to(char* to) const;
-    [[nodiscard]] std::string text() const;
-};
 
 // Records as views of their plain bytes.
 struct AccountRecord {

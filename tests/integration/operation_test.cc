@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the operator sees, and what a thief or a reader of the log does not.
+#include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
@@ -250,6 +256,38 @@ TEST_CASE("the same name registered twice at once is one account", "[operation]"
         CHECK(id == first);
     }
     CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("systemd hears when the gateway serves and when it stops", "[operation]") {
+    World world;
+    const std::string path = world.dir / "notify.sock";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    const timeval patience{20, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const auto hears = [fd](std::string_view state) {
+        std::array<char, 1'024> datagram;
+        for (;;) {
+            const ssize_t size = ::recv(fd, datagram.data(), datagram.size(), 0);
+            if (size <= 0) return false;
+            const std::string_view text(datagram.data(), static_cast<size_t>(size));
+            if (text.find(state) != std::string_view::npos) return true;
+        }
+    };
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    ::setenv("WATCHDOG_USEC", "400000", 1);
+    Gateway& gateway = world.serve();
+    ::unsetenv("NOTIFY_SOCKET");
+    ::unsetenv("WATCHDOG_USEC");
+    CHECK(hears("READY=1"));
+    CHECK(hears("WATCHDOG=1"));
+    CHECK(hears("WATCHDOG=1"));
+    CHECK(gateway.stop() == 0);
+    CHECK(hears("STOPPING=1"));
+    ::close(fd);
 }
 
 TEST_CASE("an idle gateway is small", "[operation]") {

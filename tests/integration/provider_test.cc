@@ -197,6 +197,31 @@ TEST_CASE("a provider that says goodbye is answered with a new connection", "[pr
     CHECK(gateway.stop() == 0);
 }
 
+TEST_CASE("a provider token that the provider calls expired is no reason to lose a push",
+          "[provider]") {
+    World world;
+    world.config.tables = "[knocks]\nack_wait = \"200ms\"\n";
+    Gateway& gateway = world.start();
+    HttpClient client(gateway.port());
+    const Phone phone = register_phone(client, "anna");
+    CHECK(client.post(kMessages, knock_json(phone, "1")).status == 202);
+    // Our clocks disagree. A new token would be no better, and replacing it so soon is punished.
+    world.apns.tell("/clock", R"({"offset_s":3700})");
+    CHECK(client.post(kMessages, knock_json(phone, "2")).status == 202);
+    CHECK(eventually([&] { return world.apns.count("/reasons/ExpiredProviderToken") >= 1; }));
+    world.apns.tell("/clock", R"({"offset_s":0})");
+    CHECK(has_arrived(world.apns, 2));
+    gateway.wait_until_ready();
+    const std::vector<std::string> arrivals = world.apns.arrivals();
+    for (const std::string& arrival : arrivals) {
+        CHECK(json_string(arrival, "/fields/authorization") ==
+              json_string(arrivals.front(), "/fields/authorization"));
+        CHECK(json_string(arrival, "/reason") != "TooManyProviderTokenUpdates");
+    }
+    CHECK(world.apns.count("/duplicates") == 0);
+    CHECK(gateway.stop() == 0);
+}
+
 TEST_CASE("a failure of the provider's is tried again", "[provider]") {
     World world;
     world.config.tables = "[knocks]\nack_wait = \"100ms\"\n";

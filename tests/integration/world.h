@@ -7,14 +7,22 @@
 //     HttpClient client(gateway.port());
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
 
 #include "tests/support/gateway.h"
 #include "tests/support/temp_dir.h"
+
+// The Makefile says where the programs are, but not to who only looks at this header.
+#ifndef KNUCKLE_BINARY
+#define KNUCKLE_BINARY ""
+#define SIM_APNS_BINARY ""
+#endif
 
 namespace knuckle::test {
 

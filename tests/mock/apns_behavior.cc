@@ -60,8 +60,13 @@ bool has_word(std::string_view words, std::string_view word) {
 // Lower case with its four dashes: the one spelling that Apple calls canonical.
 bool is_canonical_uuid(std::string_view text) {
     if (text.size() != Uuid::kTextSize) return false;
-    const std::optional<Uuid> id = Uuid::parse(text);
-    return id && id->text() == text;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        const bool is_digit =
+            (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+        if (is_dash ? text[i] != '-' : !is_digit) return false;
+    }
+    return true;
 }
 
 bool has_field(const Http2Request& request, std::string_view name) {
@@ -301,15 +306,15 @@ ApnsBehavior::Refusal ApnsBehavior::check_device(std::string_view token) const {
 // The id is echoed, or made up if the request has none that can be echoed.
 void ApnsBehavior::make_ids(const Http2Request& request) {
     const std::string_view id = request.field("apns-id");
-    if (is_canonical_uuid(id)) {
-        id_ = id;
-        if (!options_.is_sandbox) return;
-    }
+    const bool is_echoed = is_canonical_uuid(id);
+    if (is_echoed) id_ = id;
+    if (is_echoed && !options_.is_sandbox) return;
     std::array<uint8_t, 16> bytes{};
     uint64_t number = ++ids_made_;
     for (size_t i = 0; i < 8; ++i, number >>= 8) bytes[15 - i] = static_cast<uint8_t>(number);
-    unique_id_ = Uuid::from_random(bytes).text();
-    if (!is_canonical_uuid(id)) id_ = unique_id_;
+    unique_id_.resize(Uuid::kTextSize);
+    Uuid::from_random(bytes).format(unique_id_.data());
+    if (!is_echoed) id_ = unique_id_;
 }
 
 void ApnsBehavior::keep(const Http2Request& request,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/mock/apns_ledger.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace knuckle::mock {
@@ -10,6 +12,50 @@ std::string_view Arrival::field(std::string_view name) const {
         if (one.name == name) return one.value;
     }
     return {};
+}
+
+LedgerEntries::Key LedgerEntries::key_of(std::string_view text) {
+    const std::hash<std::string_view> hash;
+    return {hash(text), hash(text.substr(text.size() / 2))};
+}
+
+size_t LedgerEntries::position_of(const Key& key) const {
+    const size_t mask = slots_.size() - 1;
+    size_t position = key.low & mask;
+    while (slots_[position].entry.received > 0 && slots_[position].key != key) {
+        position = (position + 1) & mask;
+    }
+    return position;
+}
+
+LedgerEntry* LedgerEntries::take(std::string_view text, size_t count_max) {
+    if (count_ * 2 >= slots_.size()) grow();
+    const Key key = key_of(text);
+    Slot& slot = slots_[position_of(key)];
+    if (slot.entry.received > 0) return &slot.entry;
+    if (count_ >= count_max) return nullptr;
+    ++count_;
+    slot.key = key;
+    return &slot.entry;
+}
+
+const LedgerEntry* LedgerEntries::find(std::string_view text) const {
+    if (count_ == 0) return nullptr;
+    const Slot& slot = slots_[position_of(key_of(text))];
+    return slot.entry.received > 0 ? &slot.entry : nullptr;
+}
+
+void LedgerEntries::grow() {
+    std::vector<Slot> old = std::exchange(slots_, {});
+    slots_.resize(std::max<size_t>(1'024, old.size() * 2));
+    for (const Slot& slot : old) {
+        if (slot.entry.received > 0) slots_[position_of(slot.key)] = slot;
+    }
+}
+
+void LedgerEntries::clear() {
+    slots_.clear();
+    count_ = 0;
 }
 
 void ApnsLedger::record(std::string_view id,
@@ -36,20 +82,19 @@ void ApnsLedger::record(std::string_view id,
     note(devices_, device, is_accepted, now);
 }
 
-LedgerEntry* ApnsLedger::note(Entries& entries, std::string_view key, bool is_accepted, Now now) {
-    auto found = entries.find(key);
-    if (found == entries.end()) {
-        if (entries.size() >= kEntriesMax) {
-            ++counts_.untracked;
-            return nullptr;
-        }
-        found = entries.emplace(std::string(key), LedgerEntry{.first = now.instant}).first;
+LedgerEntry* ApnsLedger::note(LedgerEntries& entries,
+                              std::string_view key,
+                              bool is_accepted,
+                              Now now) {
+    LedgerEntry* const entry = entries.take(key, kEntriesMax);
+    if (entry == nullptr) {
+        ++counts_.untracked;
+        return nullptr;
     }
-    LedgerEntry& entry = found->second;
-    ++entry.received;
-    if (is_accepted) ++entry.accepted;
-    entry.last = now.instant;
-    return &entry;
+    if (entry->received++ == 0) entry->first = now.instant;
+    if (is_accepted) ++entry->accepted;
+    entry->last = now.instant;
+    return entry;
 }
 
 void ApnsLedger::keep(Arrival&& arrival) {
@@ -64,16 +109,6 @@ void ApnsLedger::clear() {
     devices_.clear();
     reasons_.clear();
     arrivals_.clear();
-}
-
-const LedgerEntry* ApnsLedger::find_push(std::string_view id) const {
-    const auto found = pushes_.find(id);
-    return found != pushes_.end() ? &found->second : nullptr;
-}
-
-const LedgerEntry* ApnsLedger::find_device(std::string_view token) const {
-    const auto found = devices_.find(token);
-    return found != devices_.end() ? &found->second : nullptr;
 }
 
 }  // namespace knuckle::mock

@@ -16,7 +16,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/time.h"
@@ -50,6 +49,37 @@ struct LedgerEntry {
     Instant last{};
 };
 
+// From a text to its entry, in one block of memory: at a benchmark's rates a map of nodes would
+// cost as much as the whole HTTP/2. A text is known by 128 bits of its hashes, so two are never
+// confused.
+class LedgerEntries {
+public:
+    // Made if it is not there; nullptr when `count_max` are.
+    [[nodiscard]] LedgerEntry* take(std::string_view text, size_t count_max);
+    [[nodiscard]] const LedgerEntry* find(std::string_view text) const;
+    void clear();
+    [[nodiscard]] size_t count() const { return count_; }
+
+private:
+    struct Key {
+        uint64_t low = 0;
+        uint64_t high = 0;
+        bool operator==(const Key&) const = default;
+    };
+    struct Slot {
+        Key key;
+        LedgerEntry entry;  // received == 0: free
+    };
+
+    [[nodiscard]] static Key key_of(std::string_view text);
+    // Where it is, or where it would be.
+    [[nodiscard]] size_t position_of(const Key& key) const;
+    void grow();
+
+    std::vector<Slot> slots_;
+    size_t count_ = 0;
+};
+
 class ApnsLedger {
 public:
     static constexpr size_t kEntriesMax = 4'000'000;
@@ -74,33 +104,28 @@ public:
 
     [[nodiscard]] bool keeps_arrivals() const { return arrivals_max_ > 0; }
     [[nodiscard]] const Counts& counts() const { return counts_; }
-    [[nodiscard]] size_t pushes() const { return pushes_.size(); }
+    [[nodiscard]] size_t pushes() const { return pushes_.count(); }
     [[nodiscard]] size_t pushes_accepted() const { return pushes_accepted_; }
-    [[nodiscard]] size_t devices() const { return devices_.size(); }
-    [[nodiscard]] const LedgerEntry* find_push(std::string_view id) const;
-    [[nodiscard]] const LedgerEntry* find_device(std::string_view token) const;
+    [[nodiscard]] size_t devices() const { return devices_.count(); }
+    [[nodiscard]] const LedgerEntry* find_push(std::string_view id) const {
+        return pushes_.find(id);
+    }
+    [[nodiscard]] const LedgerEntry* find_device(std::string_view token) const {
+        return devices_.find(token);
+    }
     [[nodiscard]] const std::map<std::string, uint64_t, std::less<>>& reasons() const {
         return reasons_;
     }
     [[nodiscard]] const std::deque<Arrival>& arrivals() const { return arrivals_; }
 
 private:
-    // Looks texts up without making strings of them.
-    struct TextHash {
-        using is_transparent = void;
-        size_t operator()(std::string_view text) const {
-            return std::hash<std::string_view>{}(text);
-        }
-    };
-    using Entries = std::unordered_map<std::string, LedgerEntry, TextHash, std::equal_to<>>;
-
-    LedgerEntry* note(Entries& entries, std::string_view key, bool is_accepted, Now now);
+    LedgerEntry* note(LedgerEntries& entries, std::string_view key, bool is_accepted, Now now);
 
     size_t arrivals_max_;
     Counts counts_;
     size_t pushes_accepted_ = 0;
-    Entries pushes_;
-    Entries devices_;
+    LedgerEntries pushes_;
+    LedgerEntries devices_;
     std::map<std::string, uint64_t, std::less<>> reasons_;
     std::deque<Arrival> arrivals_;
 };

@@ -112,6 +112,7 @@ Arguments parse(const std::vector<std::string>& words) {
     if (arguments.options.is_fast) {
         arguments.options.apns.checks_requests = false;
         arguments.options.apns.arrivals_max = 0;
+        arguments.options.apns.is_sandbox = false;  // a field less in each answer
     }
     arguments.options.apns.topics = arguments.topics;
     return arguments;

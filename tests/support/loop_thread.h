@@ -8,10 +8,12 @@
 //     loop.tells([&](net::Loop& io, Events& events) { io.close(events.accepted[0]); });
 //
 // What the loop tells is noted in Events, which is only ever touched on the loop's thread. Every wait
-// is bounded by kPatience, which is for what hangs: no test expects it to pass.
+// is bounded by kPatience, which is for what hangs: no test expects it to pass. Catch2 serves one
+// thread at a time: tells() may check, because the test waits for it; hooks must not.
 #pragma once
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -161,11 +163,13 @@ public:
     void tells(Act act) {
         start();
         std::promise<void> done;
-        REQUIRE(mailbox_.post([&] {
+        const bool was_posted = mailbox_.post([&] {
             act(loop_, events_);
             done.set_value();
-        }));
-        REQUIRE(done.get_future().wait_for(kPatience) == std::future_status::ready);
+        });
+        REQUIRE(was_posted);
+        const std::future_status status = done.get_future().wait_for(kPatience);
+        REQUIRE(status == std::future_status::ready);
     }
     // Until this holds at the end of a turn.
     template <typename Condition>
@@ -177,7 +181,8 @@ public:
             events.conditions.emplace_back([&events, condition] { return condition(events); },
                                            std::move(promise));
         });
-        REQUIRE(done.wait_for(kPatience) == std::future_status::ready);
+        const std::future_status status = done.wait_for(kPatience);
+        REQUIRE(status == std::future_status::ready);
     }
     // run() checks that nothing is left behind.
     void stop() {
@@ -233,6 +238,7 @@ public:
     bool says(std::string_view text) {
         while (!text.empty()) {
             const ssize_t size = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+            if (size < 0 && errno == EINTR) continue;
             if (size <= 0) return false;
             text.remove_prefix(static_cast<size_t>(size));
         }
@@ -244,6 +250,7 @@ public:
         size_t at = 0;
         while (at < size) {
             const ssize_t count = ::recv(fd_, text.data() + at, size - at, 0);
+            if (count < 0 && errno == EINTR) continue;
             if (count <= 0) {
                 last_error = count < 0 ? errno : 0;
                 break;

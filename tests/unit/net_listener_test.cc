@@ -97,9 +97,8 @@ TEST_CASE("what a killed process left is replaced, what is in use is not", "[net
     const Socket second(endpoint);
     REQUIRE_FALSE(second.fd);
     CHECK(second.fd.error().detail == EADDRINUSE);
-    // A queue that is full is in use as well.
-    const Peer one(dir / "socket");
-    const Peer two(dir / "socket");
+    // The question of the second one and this fill the queue: that is in use as well.
+    const Peer peer(dir / "socket");
     const Socket third(endpoint);
     REQUIRE_FALSE(third.fd);
     CHECK(third.fd.error().detail == EADDRINUSE);

@@ -19,7 +19,7 @@ void Admin::on_accepted(io::ConnId id, size_t, const io::PeerAddress&, Now now) 
         return;
     }
     conn->id = id;
-    conn->heard = now.instant;
+    conn->asked = now.instant;
     by_age_.push_back(*conn);
     table_.attach(id, *conn);
 }
@@ -29,9 +29,6 @@ void Admin::on_connected(io::ConnId, Now) {}
 void Admin::on_received(io::ConnId id, MutableBytes bytes, Now now) {
     Conn* const conn = table_.find(id);
     if (conn == nullptr) return;
-    conn->heard = now.instant;
-    by_age_.erase(*conn);
-    by_age_.push_back(*conn);
     ByteView input = bytes;
     for (;;) {
         switch (conn->parser.next(input)) {
@@ -44,7 +41,7 @@ void Admin::on_received(io::ConnId id, MutableBytes bytes, Now now) {
                 break;
             }
             case http1::Step::request:
-                if (!answer(*conn)) return;
+                if (!answer(*conn, now)) return;
                 break;
             case http1::Step::error:
                 refuse(*conn);
@@ -54,7 +51,10 @@ void Admin::on_received(io::ConnId id, MutableBytes bytes, Now now) {
 }
 
 // False when it was the last one on this connection.
-bool Admin::answer(Conn& conn) {
+bool Admin::answer(Conn& conn, Now now) {
+    conn.asked = now.instant;
+    by_age_.erase(conn);
+    by_age_.push_back(conn);
     const http1::Request& request = conn.parser.request();
     const bool is_read =
         request.method == http1::Method::get || request.method == http1::Method::head;
@@ -74,9 +74,9 @@ bool Admin::answer(Conn& conn) {
     response.keep_alive = request.keep_alive;
     response.is_to_head = request.method == http1::Method::head;
     Buffer out(loop_.chunks());
-    http1::write_response(response, http1::format_http_date(loop_.now().unix), out);
+    http1::write_response(response, http1::format_http_date(now.unix), out);
     loop_.send(conn.id, out);
-    if (response.keep_alive) {
+    if (response.keep_alive && loop_.unsent(conn.id) <= kAdminUnsentMax) {
         conn.parser.finish();
         return true;
     }
@@ -112,7 +112,7 @@ void Admin::on_closed(io::ConnId id, Error, Now) {
 void Admin::on_deadline(Now now) {
     next_tick_ = now.instant + seconds(1);
     while (Conn* const conn = by_age_.front()) {
-        if (now.instant - conn->heard < kAdminTimeout) break;
+        if (now.instant - conn->asked < kAdminTimeout) break;
         loop_.close(conn->id);
         remove(*conn);
     }

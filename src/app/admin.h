@@ -5,7 +5,7 @@
 //
 // It asks for each answer with source(context, path), so it knows nothing of what it shows. A slow
 // or hostile client here hurts nobody: at most kAdminConnectionsMax, each closed after
-// kAdminTimeout without a request.
+// kAdminTimeout without a request, or when it leaves kAdminUnsentMax bytes of answers unread.
 // Owner: app::Supervisor.  Thread: the main one.
 #pragma once
 
@@ -26,6 +26,7 @@ namespace knuckle::app {
 
 inline constexpr size_t kAdminConnectionsMax = 64;
 inline constexpr Duration kAdminTimeout = seconds(30);
+inline constexpr size_t kAdminUnsentMax = 1024 * 1024;
 
 struct Page {
     uint16_t status = 404;
@@ -55,12 +56,12 @@ public:
 private:
     struct Conn {
         io::ConnId id;
-        Link link;  // least recently heard of first
-        Instant heard;
+        Link link;      // who asked least recently first
+        Instant asked;  // last, or accepted
         http1::Parser parser;
     };
 
-    bool answer(Conn& conn);
+    bool answer(Conn& conn, Now now);
     void refuse(Conn& conn);
     void remove(Conn& conn);
 

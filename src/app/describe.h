@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An error in words for people: what failed, and what the system or a library had to say. Any thread.
+// An error in words for people: what failed, and what the system or a library had to say. Any
+// thread.
 #pragma once
 
 #include <string>

@@ -10,8 +10,10 @@ namespace knuckle::app {
 WorkerThread::WorkerThread(Office& office, const engine::Options& options, Seed&& seed)
     : office_(office),
       index_(seed.index),
-      // Besides the clients' connections a few to each provider.
-      loop_({.connections_max = options.connections_max + options.lanes.size() * 8}),
+      // Besides the clients' connections those that linger, and a few to each provider, which must
+      // be had when the house is full.
+      loop_({.connections_max =
+                 options.connections_max + net::kLingeringMax + options.lanes.size() * 8}),
       worker_(options,
               engine::World{.worker = seed.index,
                             .io = loop_,

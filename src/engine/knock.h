@@ -8,9 +8,9 @@
 //     knocks.on_deadline(now)                            somebody has waited for ack_wait
 //
 // A 2xx means that the provider has answered every push of the knock, or that the disk has those it
-// did not. So: answer when all pushes are settled; after ack_wait write the unsettled ones as pending
-// records and answer when they are committed. The pushes themselves go on until they are settled or
-// worthless.
+// did not. So: answer when all pushes are settled; after ack_wait write the unsettled ones as
+// pending records and answer when they are committed. The pushes themselves go on until they are
+// settled or worthless.
 // Owner: engine::Worker.  Thread: its worker's.  Limits: options.jobs_max pushes and as many
 // knocks.
 #pragma once

@@ -53,9 +53,9 @@ struct PeerAddress {
 
 class Io {
 public:
-    // Resolves the name (uncached), tries its addresses one after the other, and reports with
-    // on_connected() or on_closed(), never before this returns. Null when no connection can be had
-    // at all (our own limit).
+    // Resolves the name (uncached), tries its addresses one after the other, each time beginning
+    // with another, and reports with on_connected() or on_closed(), never before this returns. Null
+    // when no connection can be had at all (our own limit).
     virtual ConnId connect(const Endpoint& endpoint) = 0;
     // Takes all of `bytes`. What the kernel does not take at once waits, see unsent().
     virtual void send(ConnId id, Buffer& bytes) = 0;

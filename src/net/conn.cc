@@ -94,11 +94,11 @@ void write_unsent(Conn& conn) {
                                vectors.data(),
                                static_cast<unsigned>(vectors.size()),
                                on_written);
-    if (error != 0) {
-        --conn.joins;
-        conn.unsent->in_flight.clear();
-        conn.unsent->queued.clear();
-    }
+    if (error == 0) return;
+    // The reading side reports the end.
+    --conn.joins;
+    delete conn.unsent;
+    conn.unsent = nullptr;
 }
 
 void on_shut_down(uv_shutdown_t* shutdown, int) {
@@ -234,7 +234,8 @@ void on_connected(uv_connect_t* connect, int status) {
 void try_next_address(Conn& conn) {
     Dial& dial = *conn.dial;
     sockaddr* const address = dial.next->ai_addr;
-    dial.next = dial.next->ai_next;
+    dial.next = dial.next->ai_next != nullptr ? dial.next->ai_next : dial.addresses;
+    if (dial.next == dial.first) dial.next = nullptr;
     if (address->sa_family == AF_INET6) {
         reinterpret_cast<sockaddr_in6*>(address)->sin6_port = htons(dial.port);
     } else {
@@ -247,6 +248,16 @@ void try_next_address(Conn& conn) {
         --conn.joins;
         dial_failed(conn, "cannot connect", error);
     }
+}
+
+// Each dial begins with another address, so that one that swallows packets (IPv6 without a route,
+// often) does not take the whole time of every dial.
+addrinfo* choose_first(addrinfo* addresses, uint32_t dial_number) {
+    uint32_t count = 0;
+    for (const addrinfo* each = addresses; each != nullptr; each = each->ai_next) ++count;
+    addrinfo* chosen = addresses;
+    for (uint32_t i = dial_number % count; i > 0; --i) chosen = chosen->ai_next;
+    return chosen;
 }
 
 void on_resolved(uv_getaddrinfo_t* resolve, int status, addrinfo* addresses) {
@@ -262,7 +273,7 @@ void on_resolved(uv_getaddrinfo_t* resolve, int status, addrinfo* addresses) {
         dial_failed(conn, "cannot resolve the host name", status);
         return;
     }
-    conn.dial->next = addresses;
+    conn.dial->first = conn.dial->next = choose_first(addresses, conn.loop->dials++);
     try_next_address(conn);
 }
 

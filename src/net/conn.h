@@ -25,7 +25,8 @@ struct Dial {
     uv_getaddrinfo_t resolve{};
     uv_connect_t connect{};
     addrinfo* addresses = nullptr;  // what the resolver gave, freed with the dial
-    addrinfo* next = nullptr;       // the one to try next
+    addrinfo* first = nullptr;      // of them, the one tried first
+    addrinfo* next = nullptr;       // the one to try next; nullptr when all were tried
     uint16_t port = 0;
     Error failure;  // of the last attempt
 };

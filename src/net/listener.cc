@@ -26,7 +26,7 @@ Error close_and_fail(int fd, const char* what) {
 
 // True if the file is a socket that nobody listens on: what a killed process leaves behind.
 bool is_stale(const sockaddr_un& address) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(address.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
     // Must not wait for room in the queue of one who is only slow.
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

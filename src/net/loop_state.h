@@ -43,7 +43,7 @@ struct Loop::State {
     List<Conn, &Conn::linger_link> lingering;
     std::vector<Listener*> listeners;
     size_t conns_open = 0;
-    uint32_t dials = 0;
+    uint32_t dials = 0;  // made so far; with which address the next one begins
 
     Now now{};
     bool is_now_fresh = false;

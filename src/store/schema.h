@@ -42,9 +42,9 @@
 //   time    := microseconds since 1970, i64
 //   u32, u64, i64: little endian.  uuid: 16 bytes.
 //
-// In the clear are: how many rows there are; which of them belong to one (random) account or device;
-// when a token expires, to the second and never early, so that a sweep needs no key.
-// A record has exactly one encoding; whatever else authenticates is refused by decode().
+// In the clear are: how many rows there are; which of them belong to one account or device, named
+// by its random id; when a token expires, to the second and never early, so that a sweep needs no
+// key. A record has exactly one encoding; whatever else authenticates is refused by decode().
 // Limits: those of store/records.h.  Thread: any.
 #pragma once
 

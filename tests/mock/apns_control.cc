@@ -63,22 +63,17 @@ std::optional<DeviceState> to_state(std::string_view name) {
 
 }  // namespace
 
-struct ApnsControl::Client {
-    io::ConnId id;
-    http1::Parser parser;
-};
-
-struct ApnsControl::Page {
+struct ControlPage {
     uint16_t status = 200;
     std::string body = "{}";
 
-    static Page wrong(std::string_view why) {
+    static ControlPage wrong(std::string_view why) {
         return {400, write_json([&](JsonWriter& json) {
                     json.begin_object().key("error").string(why).end_object();
                 })};
     }
-    static Page absent() { return {404, R"({"error":"no such path; see apns_control.h"})"}; }
-    static Page entry(const LedgerEntry* entry) {
+    static ControlPage absent() { return {404, R"({"error":"no such path; see apns_control.h"})"}; }
+    static ControlPage entry(const LedgerEntry* entry) {
         if (entry == nullptr) return {404, R"({"error":"never seen"})"};
         return {200, write_json([&](JsonWriter& json) {
                     json.begin_object().key("received").number(entry->received);
@@ -87,6 +82,157 @@ struct ApnsControl::Page {
                     json.key("last_ns").number(ns_of(entry->last)).end_object();
                 })};
     }
+};
+
+namespace {
+
+std::string show_ledger(SimApns& apns) {
+    const ApnsLedger& ledger = apns.behavior().ledger();
+    const ApnsLedger::Counts& counts = ledger.counts();
+    return write_json([&](JsonWriter& json) {
+        json.begin_object().key("requests").number(counts.requests);
+        json.key("accepted").number(counts.accepted);
+        json.key("refused").number(counts.refused);
+        json.key("duplicates").number(counts.duplicates);
+        json.key("expired_on_arrival").number(counts.expired_on_arrival);
+        json.key("untracked").number(counts.untracked);
+        json.key("pushes").number(ledger.pushes());
+        json.key("pushes_accepted").number(ledger.pushes_accepted());
+        json.key("devices").number(ledger.devices());
+        json.key("connections").number(apns.connections_open());
+        json.key("connections_made").number(apns.connections_made());
+        json.key("handshakes_failed").number(apns.handshakes_failed());
+        json.key("reasons").begin_object();
+        for (const auto& [reason, count] : ledger.reasons()) json.key(reason).number(count);
+        json.end_object().end_object();
+    });
+}
+
+std::string show_arrivals(SimApns& apns) {
+    return write_json([&](JsonWriter& json) {
+        json.begin_array();
+        for (const Arrival& arrival : apns.behavior().ledger().arrivals()) {
+            json.begin_object().key("monotonic_ns").number(ns_of(arrival.at.instant));
+            json.key("unix_us").number(static_cast<uint64_t>(arrival.at.unix.us));
+            json.key("connection").number(arrival.connection);
+            json.key("status").number(arrival.status).key("reason").string(arrival.reason);
+            json.key("method").string(arrival.method).key("path").string(arrival.path);
+            json.key("fields").begin_object();
+            for (const ArrivedField& field : arrival.fields) {
+                json.key(field.name).string(field.value);
+            }
+            json.end_object().key("payload").string(arrival.payload).end_object();
+        }
+        json.end_array();
+    });
+}
+
+ControlPage show(SimApns& apns, std::string_view path) {
+    constexpr std::string_view kPushes = "/pushes/";
+    constexpr std::string_view kDevices = "/devices/";
+    const ApnsLedger& ledger = apns.behavior().ledger();
+    if (path == "/ledger") return {200, show_ledger(apns)};
+    if (path == "/arrivals") return {200, show_arrivals(apns)};
+    if (path.starts_with(kPushes)) {
+        return ControlPage::entry(ledger.find_push(path.substr(kPushes.size())));
+    }
+    if (path.starts_with(kDevices)) {
+        return ControlPage::entry(ledger.find_device(path.substr(kDevices.size())));
+    }
+    return ControlPage::absent();
+}
+
+ControlPage reset(SimApns& apns, const dom::object&, Now) {
+    apns.behavior().reset();
+    apns.set_delay({});
+    apns.set_clock_offset({});
+    apns.set_stalled(false);
+    return {};
+}
+
+ControlPage set_token(SimApns& apns, const dom::object& body, Now) {
+    const auto state = to_state(string_in(body, "state"));
+    const std::string_view token = string_in(body, "token");
+    if (!state || token.empty()) return ControlPage::wrong("which token, in which state?");
+    ApnsDevice device{.state = *state};
+    if (const auto timestamp = number_in(body, "timestamp")) {
+        device.timestamp_ms = static_cast<uint64_t>(*timestamp);
+    }
+    apns.behavior().set_device(token, device);
+    return {};
+}
+
+ControlPage set_delay(SimApns& apns, const dom::object& body, Now) {
+    const auto ms = number_in(body, "ms");
+    if (!ms || *ms < 0) return ControlPage::wrong("how many ms?");
+    apns.set_delay(milliseconds(*ms));
+    return {};
+}
+
+ControlPage set_failure(SimApns& apns, const dom::object& body, Now now) {
+    const auto status = number_in(body, "status");
+    if (!status || *status < 300 || *status > 599) return ControlPage::wrong("which status?");
+    ApnsFailure failure;
+    failure.status = static_cast<uint16_t>(*status);
+    failure.reason = string_in(body, "reason");
+    if (const auto requests = number_in(body, "for_requests")) {
+        failure.requests = static_cast<uint64_t>(*requests);
+    }
+    if (const auto ms = number_in(body, "for_ms")) failure.until = now.instant + milliseconds(*ms);
+    apns.behavior().set_failure(failure);
+    return {};
+}
+
+ControlPage set_stalled(SimApns& apns, const dom::object& body, Now) {
+    bool is_on = false;
+    if (body["on"].get(is_on) != simdjson::SUCCESS) return ControlPage::wrong("on or not?");
+    apns.set_stalled(is_on);
+    return {};
+}
+
+ControlPage send_away(SimApns& apns, const dom::object& body, Now) {
+    const std::string_view reason = string_in(body, "reason");
+    apns.goaway(reason.empty() ? "Shutdown" : reason);
+    return {};
+}
+
+ControlPage set_clock(SimApns& apns, const dom::object& body, Now) {
+    const auto offset = number_in(body, "offset_s");
+    if (!offset) return ControlPage::wrong("offset_s?");
+    apns.set_clock_offset(seconds(*offset));
+    return {};
+}
+
+struct Change {
+    std::string_view path;
+    ControlPage (*carry_out)(SimApns& apns, const dom::object& body, Now now);
+};
+constexpr std::array<Change, 7> kChanges{{{"/tokens", set_token},
+                                          {"/delay", set_delay},
+                                          {"/fail", set_failure},
+                                          {"/stall", set_stalled},
+                                          {"/goaway", send_away},
+                                          {"/clock", set_clock},
+                                          {"/reset", reset}}};
+
+ControlPage change(SimApns& apns, const http1::Request& request, Now now) {
+    dom::parser parser;
+    const std::string_view text = request.body.empty() ? "{}" : as_text(request.body);
+    dom::object body;
+    if (parser.parse(text.data(), text.size()).get(body) != simdjson::SUCCESS) {
+        return ControlPage::wrong("the body must be a JSON object");
+    }
+    for (const Change& one : kChanges) {
+        if (one.path == request.path) return one.carry_out(apns, body, now);
+    }
+    return ControlPage::absent();
+}
+
+}  // namespace
+
+struct ApnsControl::Client {
+    io::ConnId id;
+    http1::Parser parser;
 };
 
 ApnsControl::ApnsControl(net::Loop& loop, SimApns& apns) : loop_(loop), apns_(apns) {}
@@ -116,9 +262,9 @@ void ApnsControl::receive(io::ConnId id, MutableBytes bytes, Now now) {
             http1::write_continue(out);
             continue;
         }
-        Page page;
+        ControlPage page;
         if (step == http1::Step::error) {
-            page = {parser.error().status, Page::wrong(parser.error().what).body};
+            page = {parser.error().status, ControlPage::wrong(parser.error().what).body};
             is_over = true;
         } else {
             page = carry_out(parser.request(), now);
@@ -138,134 +284,10 @@ void ApnsControl::receive(io::ConnId id, MutableBytes bytes, Now now) {
     forget(id);
 }
 
-ApnsControl::Page ApnsControl::carry_out(const http1::Request& request, Now now) {
-    if (request.method == http1::Method::get) return show(request.path);
-    if (request.method == http1::Method::post) return change(request, now);
+ControlPage ApnsControl::carry_out(const http1::Request& request, Now now) {
+    if (request.method == http1::Method::get) return show(apns_, request.path);
+    if (request.method == http1::Method::post) return change(apns_, request, now);
     return {405, R"({"error":"only GET and POST"})"};
-}
-
-ApnsControl::Page ApnsControl::show(std::string_view path) {
-    constexpr std::string_view kPushes = "/pushes/";
-    constexpr std::string_view kDevices = "/devices/";
-    const ApnsLedger& ledger = apns_.behavior().ledger();
-    if (path == "/ledger") return {200, show_ledger()};
-    if (path == "/arrivals") return {200, show_arrivals()};
-    if (path.starts_with(kPushes)) {
-        return Page::entry(ledger.find_push(path.substr(kPushes.size())));
-    }
-    if (path.starts_with(kDevices)) {
-        return Page::entry(ledger.find_device(path.substr(kDevices.size())));
-    }
-    return Page::absent();
-}
-
-ApnsControl::Page ApnsControl::change(const http1::Request& request, Now now) {
-    dom::parser parser;
-    const std::string_view text = request.body.empty() ? "{}" : as_text(request.body);
-    dom::object body;
-    if (parser.parse(text.data(), text.size()).get(body) != simdjson::SUCCESS) {
-        return Page::wrong("the body must be a JSON object");
-    }
-    if (request.path == "/reset") {
-        apns_.behavior().reset();
-        apns_.set_delay({});
-        apns_.set_clock_offset({});
-        apns_.set_stalled(false);
-        return {};
-    }
-    if (request.path == "/tokens") {
-        const auto state = to_state(string_in(body, "state"));
-        const std::string_view token = string_in(body, "token");
-        if (!state || token.empty()) return Page::wrong("tokens: which token, which state?");
-        ApnsDevice device{.state = *state};
-        if (const auto timestamp = number_in(body, "timestamp")) {
-            device.timestamp_ms = static_cast<uint64_t>(*timestamp);
-        }
-        apns_.behavior().set_device(token, device);
-        return {};
-    }
-    if (request.path == "/delay") {
-        const auto ms = number_in(body, "ms");
-        if (!ms || *ms < 0) return Page::wrong("delay: how many ms?");
-        apns_.set_delay(milliseconds(*ms));
-        return {};
-    }
-    if (request.path == "/fail") {
-        const auto status = number_in(body, "status");
-        if (!status || *status < 300 || *status > 599) {
-            return Page::wrong("fail: with which status?");
-        }
-        ApnsFailure failure;
-        failure.status = static_cast<uint16_t>(*status);
-        failure.reason = string_in(body, "reason");
-        if (const auto requests = number_in(body, "for_requests")) {
-            failure.requests = static_cast<uint64_t>(*requests);
-        }
-        if (const auto ms = number_in(body, "for_ms")) {
-            failure.until = now.instant + milliseconds(*ms);
-        }
-        apns_.behavior().set_failure(failure);
-        return {};
-    }
-    if (request.path == "/stall") {
-        bool is_on = false;
-        if (body["on"].get(is_on) != simdjson::SUCCESS) return Page::wrong("stall: on or not?");
-        apns_.set_stalled(is_on);
-        return {};
-    }
-    if (request.path == "/goaway") {
-        const std::string_view reason = string_in(body, "reason");
-        apns_.goaway(reason.empty() ? "Shutdown" : reason);
-        return {};
-    }
-    if (request.path == "/clock") {
-        const auto offset = number_in(body, "offset_s");
-        if (!offset) return Page::wrong("clock: offset_s?");
-        apns_.set_clock_offset(seconds(*offset));
-        return {};
-    }
-    return Page::absent();
-}
-
-std::string ApnsControl::show_ledger() {
-    const ApnsLedger& ledger = apns_.behavior().ledger();
-    const ApnsLedger::Counts& counts = ledger.counts();
-    return write_json([&](JsonWriter& json) {
-        json.begin_object().key("requests").number(counts.requests);
-        json.key("accepted").number(counts.accepted);
-        json.key("refused").number(counts.refused);
-        json.key("duplicates").number(counts.duplicates);
-        json.key("expired_on_arrival").number(counts.expired_on_arrival);
-        json.key("untracked").number(counts.untracked);
-        json.key("pushes").number(ledger.pushes());
-        json.key("pushes_accepted").number(ledger.pushes_accepted());
-        json.key("devices").number(ledger.devices());
-        json.key("connections").number(apns_.connections_open());
-        json.key("connections_made").number(apns_.connections_made());
-        json.key("handshakes_failed").number(apns_.handshakes_failed());
-        json.key("reasons").begin_object();
-        for (const auto& [reason, count] : ledger.reasons()) json.key(reason).number(count);
-        json.end_object().end_object();
-    });
-}
-
-std::string ApnsControl::show_arrivals() {
-    return write_json([&](JsonWriter& json) {
-        json.begin_array();
-        for (const Arrival& arrival : apns_.behavior().ledger().arrivals()) {
-            json.begin_object().key("monotonic_ns").number(ns_of(arrival.at.instant));
-            json.key("unix_us").number(static_cast<uint64_t>(arrival.at.unix.us));
-            json.key("connection").number(arrival.connection);
-            json.key("status").number(arrival.status).key("reason").string(arrival.reason);
-            json.key("method").string(arrival.method).key("path").string(arrival.path);
-            json.key("fields").begin_object();
-            for (const ArrivedField& field : arrival.fields) {
-                json.key(field.name).string(field.value);
-            }
-            json.end_object().key("payload").string(arrival.payload).end_object();
-        }
-        json.end_array();
-    });
 }
 
 }  // namespace knuckle::mock

@@ -33,6 +33,7 @@
 namespace knuckle::mock {
 
 class SimApns;
+struct ControlPage;
 
 class ApnsControl {
 public:
@@ -47,13 +48,8 @@ public:
 
 private:
     struct Client;
-    struct Page;
 
-    [[nodiscard]] Page carry_out(const http1::Request& request, Now now);
-    [[nodiscard]] Page show(std::string_view path);
-    [[nodiscard]] Page change(const http1::Request& request, Now now);
-    [[nodiscard]] std::string show_ledger();
-    [[nodiscard]] std::string show_arrivals();
+    [[nodiscard]] ControlPage carry_out(const http1::Request& request, Now now);
 
     net::Loop& loop_;
     SimApns& apns_;

@@ -44,6 +44,7 @@ constexpr const char* kHelp =
     "                   127.0.0.1 and ::1)\n"
     "  --alpn PROTOCOL  that is spoken of; 'none' for no ALPN (default h2)\n"
     "  --delay-ms N     before each answer\n"
+    "  --error-budget N points of refusals that end a connection (default 0: none do)\n"
     "  --keep N         requests whose texts are kept for /arrivals (default 64)\n"
     "  --print          a line for each push\n"
     "  --fast           no validation, for benchmarks\n";
@@ -95,6 +96,8 @@ Arguments parse(const std::vector<std::string>& words) {
             arguments.alpn = value();
         } else if (word == "--delay-ms") {
             options.delay = milliseconds(static_cast<int64_t>(to_number(value(), 3'600'000)));
+        } else if (word == "--error-budget") {
+            options.apns.error_budget = static_cast<uint32_t>(to_number(value(), UINT32_MAX));
         } else if (word == "--keep") {
             options.apns.arrivals_max = to_number(value(), 10'000'000);
         } else if (word == "--print") {

@@ -7,14 +7,15 @@
 //     loop.waits_for([&](Events& events) { return events.received_text() == "hello"; });
 //     loop.tells([&](net::Loop& io, Events& events) { io.close(events.accepted[0]); });
 //
-// What the loop tells is noted in Events, which is only ever touched on the loop's thread. Every wait
-// is bounded by kPatience, which is for what hangs: no test expects it to pass. Catch2 serves one
-// thread at a time: tells() may check, because the test waits for it; hooks must not.
+// What the loop tells is noted in Events, which is only ever touched on the loop's thread. Every
+// wait is bounded by kPatience, which is for what hangs: no test expects it to pass. Catch2 serves
+// one thread at a time: tells() may check, because the test waits for it; hooks must not.
 #pragma once
 
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -47,7 +48,10 @@ inline constexpr std::chrono::seconds kPatience{20};
 struct Events final : io::Handler {
     explicit Events(net::Loop& of) : loop(of) {}
 
-    void on_accepted(io::ConnId id, size_t listener, const io::PeerAddress& peer, Now now) override {
+    void on_accepted(io::ConnId id,
+                     size_t listener,
+                     const io::PeerAddress& peer,
+                     Now now) override {
         note(now);
         accepted.push_back(id);
         accepted_by.push_back(listener);
@@ -137,20 +141,18 @@ public:
     explicit LoopThread(const net::LoopOptions& options = {})
         : loop_(options),
           events_(loop_),
-          mailbox_(
-              loop_,
-              1'000,
-              [](void*, Task&& task) { task(); },
-              nullptr) {}
+          mailbox_(loop_, 1'000, [](void*, Task&& task) { task(); }, nullptr) {
+        ::signal(SIGPIPE, SIG_IGN);  // as the gateway does
+    }
     ~LoopThread() { stop(); }
 
     // Before the first tells() or waits_for(). The port.
-    uint16_t listen(const std::string& host = "127.0.0.1") {
-        const Result<int> fd = net::bind_listener({host, 0, {}});
+    uint16_t listen(const std::string& host = "127.0.0.1", uint16_t port = 0) {
+        const Result<int> fd = net::bind_listener({host, port, {}});
         REQUIRE(fd);
-        const uint16_t port = net::bound_port(*fd);
+        const uint16_t bound = net::bound_port(*fd);
         REQUIRE(loop_.listen(*fd, false));
-        return port;
+        return bound;
     }
     void listen_at(const std::string& unix_path) {
         const Result<int> fd = net::bind_listener({{}, 0, unix_path});
@@ -260,9 +262,12 @@ public:
         text.resize(at);
         return text;
     }
+    // Until the other end is gone.
     std::string hears_all() {
         std::string all;
-        for (std::string piece; !(piece = hears(1)).empty();) all += piece;
+        std::string piece;
+        do all += piece = hears(100'000);
+        while (piece.size() == 100'000);
         return all;
     }
     void says_no_more() { ::shutdown(fd_, SHUT_WR); }

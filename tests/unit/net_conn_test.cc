@@ -56,9 +56,8 @@ TEST_CASE("listeners are told apart by their order", "[net]") {
     loop.waits_for([](Events& events) { return events.accepted.size() == 1; });
     Peer other(first);
     loop.waits_for([](Events& events) { return events.accepted.size() == 2; });
-    loop.tells([](net::Loop&, Events& events) {
-        CHECK(events.accepted_by == std::vector<size_t>{1, 0});
-    });
+    loop.tells(
+        [](net::Loop&, Events& events) { CHECK(events.accepted_by == std::vector<size_t>{1, 0}); });
 }
 
 TEST_CASE("many come and go, and no id is ever given twice", "[net]") {
@@ -171,9 +170,8 @@ TEST_CASE("a paused peer is not read from, and nothing is lost", "[net]") {
         });
     }
     writer.join();
-    loop.tells([&](net::Loop&, Events& events) {
-        CHECK(events.text_of(events.accepted[0]) == much);
-    });
+    loop.tells(
+        [&](net::Loop&, Events& events) { CHECK(events.text_of(events.accepted[0]) == much); });
 }
 
 TEST_CASE("last words reach a peer that is still sending", "[net]") {
@@ -226,9 +224,8 @@ TEST_CASE("a peer that has said all it will is gone", "[net]") {
     REQUIRE(peer.says("last"));
     peer.says_no_more();
     loop.waits_for([](Events& events) { return events.closed.size() == 1; });
-    loop.tells([](net::Loop&, Events& events) {
-        CHECK(events.text_of(events.accepted[0]) == "last");
-    });
+    loop.tells(
+        [](net::Loop&, Events& events) { CHECK(events.text_of(events.accepted[0]) == "last"); });
     CHECK(peer.hears(1).empty());
 }
 
@@ -237,9 +234,8 @@ TEST_CASE("a connection that breaks is reported once", "[net]") {
     const uint16_t port = loop.listen();
     Peer peer(port);
     loop.waits_for([](Events& events) { return events.accepted.size() == 1; });
-    loop.tells([](net::Loop&, Events& events) {
-        events.send(events.accepted[0], pattern(8'000'000));
-    });
+    loop.tells(
+        [](net::Loop&, Events& events) { events.send(events.accepted[0], pattern(8'000'000)); });
     peer.resets();
     loop.waits_for([](Events& events) { return events.closed.size() == 1; });
     loop.tells([](net::Loop&, Events& events) {

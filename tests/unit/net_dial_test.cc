@@ -80,6 +80,24 @@ TEST_CASE("a connection is made by name or by address, and carries bytes", "[net
     });
 }
 
+TEST_CASE("dials take turns in which address they try first", "[net]") {
+    LoopThread at_last;
+    const uint16_t port = at_last.listen("127.0.0.1");
+    LoopThread at_first;
+    REQUIRE(at_first.listen("127.0.0.2", port) == port);
+    at_first.tells([](net::Loop&, Events&) {});
+    at_last.tells([](net::Loop&, Events&) {});
+    LoopThread loop;
+    for (size_t i = 1; i <= 4; ++i) {
+        loop.tells([&](net::Loop& io, Events&) {
+            CHECK_FALSE(io.connect(at(kTwoAddresses, port)).is_null());
+        });
+        loop.waits_for([=](Events& events) { return events.connected.size() == i; });
+    }
+    at_first.waits_for([](Events& events) { return events.accepted.size() == 2; });
+    at_last.waits_for([](Events& events) { return events.accepted.size() == 2; });
+}
+
 TEST_CASE("a connection to a Unix socket", "[net]") {
     const TempDir dir;
     LoopThread server;
@@ -161,7 +179,8 @@ TEST_CASE("a dial may be given up at any moment", "[net]") {
         });
         for (int i = 0; i < turns; ++i) loop.tells([](net::Loop&, Events&) {});
         loop.tells([&](net::Loop& io, Events&) {
-            for (size_t i = 0; i < ids.size(); ++i) i % 2 == 0 ? io.close(ids[i]) : io.finish(ids[i]);
+            for (size_t i = 0; i < ids.size(); ++i)
+                i % 2 == 0 ? io.close(ids[i]) : io.finish(ids[i]);
             CHECK(io.connections_open() == 0);
         });
     }

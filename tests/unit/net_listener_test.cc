@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "net/listener.h"
-
 #include <cerrno>
 #include <string>
 #include <sys/stat.h>
@@ -8,6 +6,7 @@
 
 #include <catch_amalgamated.hpp>
 
+#include "net/listener.h"
 #include "tests/support/loop_thread.h"
 #include "tests/support/temp_dir.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Turns, deadlines, and the end of a loop, whatever is under way then: run() asserts that nothing is
-// left.
+// Turns, deadlines, and the end of a loop, whatever is under way then: run() asserts that nothing
+// is left.
 #include <string>
 #include <vector>
 
@@ -42,9 +42,8 @@ TEST_CASE("a deadline comes, and never too early", "[net]") {
 
 TEST_CASE("a deadline may be moved, and taken back", "[net]") {
     LoopThread loop;
-    loop.tells([](net::Loop& io, Events& events) {
-        events.deadline = io.now().instant + hours(1);
-    });
+    loop.tells(
+        [](net::Loop& io, Events& events) { events.deadline = io.now().instant + hours(1); });
     loop.tells([](net::Loop& io, Events& events) {
         events.deadline = io.now().instant + milliseconds(1);
     });

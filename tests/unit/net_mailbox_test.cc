@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "net/mailbox.h"
-
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -8,6 +6,7 @@
 
 #include <catch_amalgamated.hpp>
 
+#include "net/mailbox.h"
 #include "tests/support/loop_thread.h"
 
 namespace knuckle::test {

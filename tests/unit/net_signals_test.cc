@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "net/signals.h"
-
 #include <csignal>
 
 #include <catch_amalgamated.hpp>
 
+#include "net/signals.h"
 #include "tests/support/loop_thread.h"
 
 namespace knuckle::test {

@@ -57,9 +57,8 @@ TEST_CASE("a visible knock carries what every installed app looks for", "[push]"
     CHECK(
         payload(Style::alert) ==
         R"({"aps":{"alert":{"body":"New Message!","loc-key":"New Message!","message":{"token":")" +
-            kToken +
-            R"(","data":null}},"sound":"default","content-available":1,)" +
-              R"("thread-id":"New Message!"}})");
+            kToken + R"(","data":null}},"sound":"default","content-available":1,)" +
+            R"("thread-id":"New Message!"}})");
 }
 
 TEST_CASE("a background knock has nothing that Apple forbids there", "[push]") {

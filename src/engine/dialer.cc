@@ -14,8 +14,8 @@ Dialer::Dialer(Core& core, Knocks& knocks)
       knocks_(knocks),
       lanes_(core.options.lanes.size()),
       upstreams_(core.options.lanes.size() * kUpstreamsPerLaneMax) {
-    for (uint16_t i = 0; i < lanes_.size(); ++i) {
-        lanes_[i].lane = i;
+    for (size_t i = 0; i < lanes_.size(); ++i) {
+        lanes_[i].lane = static_cast<uint16_t>(i);
         lanes_[i].timer.owner = &lanes_[i];
         lanes_[i].timer.kind = static_cast<uint8_t>(TimerKind::lane);
     }

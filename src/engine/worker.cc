@@ -161,9 +161,10 @@ void Worker::before_wait(Now now) {
     push::Dispatcher& dispatcher = parts_->core.dispatcher;
     size_t waiting = 0;
     size_t in_flight = 0;
-    for (uint16_t i = 0; i < parts_->core.options.lanes.size(); ++i) {
-        waiting += dispatcher.lane(i).waiting.count();
-        in_flight += dispatcher.lane(i).in_flight;
+    for (size_t i = 0; i < parts_->core.options.lanes.size(); ++i) {
+        const push::Lane& lane = dispatcher.lane(static_cast<uint16_t>(i));
+        waiting += lane.waiting.count();
+        in_flight += lane.in_flight;
     }
     parts_->core.counters.jobs_waiting.set(waiting);
     parts_->core.counters.jobs_in_flight.set(in_flight);

@@ -83,9 +83,11 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     Lane& lane = lanes_[job.lane];
     // A push that the provider never saw is no attempt.
     ++(answer.outcome == Outcome::not_processed ? job.refusals : job.attempts);
-    if (answer.outcome == Outcome::delivered) lane.has_delivered = true;
-    if (answer.outcome == Outcome::delivered) lane.is_refused = false;
     if (answer.outcome == Outcome::misconfigured) lane.is_refused = true;
+    if (answer.outcome == Outcome::delivered) {
+        lane.has_delivered = true;
+        lane.is_refused = false;
+    }
     const Verdict verdict = judge(job, answer, lane.has_delivered, now, random_);
     leave(job);
     if (verdict.action != Action::retry) return verdict;

@@ -62,7 +62,7 @@ public:
     // Takes over this worker's share of what an earlier process left on disk.
     void load_pending(Now now);
 
-    // Nobody waits for us, and every push left is on disk.
+    // Nobody waits for us; pushes that go on without a sender are not counted.
     [[nodiscard]] bool is_idle() const;
     // Stores everything that is not settled now, without waiting for ack_wait.
     void store_all(Now now);

@@ -61,7 +61,6 @@ io::PeerAddress peer_of(const Conn& conn) {
 // slot is accepted into a handle of its own and closed.
 void accept_and_drop(Listener& listener) {
     auto* const surplus = new Listener;
-    surplus->uv.handle.data = surplus;
     Loop::State& loop = *listener.loop;
     if (listener.is_unix) {
         uv_pipe_init(&loop.uv, &surplus->uv.pipe, 0);

@@ -3,9 +3,6 @@
 #include "tests/fuzz/api_body_fuzz.cc"  // g++ has no fuzzer for it; so it is compiled at least
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -13,25 +10,11 @@
 
 #include "base/random.h"
 #include "tests/support/api_oracle.h"
+#include "tests/support/corpus.h"
 
 using namespace knuckle;
 
 namespace {
-
-std::vector<std::string> read_corpus() {
-    std::vector<std::filesystem::path> paths;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(KNUCKLE_SOURCE_DIR "/tests/fuzz/corpus/api_body")) {
-        paths.push_back(entry.path());
-    }
-    std::sort(paths.begin(), paths.end());
-    std::vector<std::string> inputs;
-    for (const auto& path : paths) {
-        std::ifstream file(path, std::ios::binary);
-        inputs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    }
-    return inputs;
-}
 
 // One small change of the kind that parsers disagree about.
 void mutate(std::string& text, const std::vector<std::string>& corpus, Random& random) {
@@ -123,21 +106,21 @@ void check(size_t round, const std::string& input) {
 }  // namespace
 
 TEST_CASE("Every input of the corpus keeps the decoder's promises", "[api][fuzz]") {
-    const std::vector<std::string> corpus = read_corpus();
+    const std::vector<std::string> corpus = test::read_corpus("api_body");
     REQUIRE(corpus.size() > 20);
     for (size_t i = 0; i < corpus.size(); ++i) check(i, corpus[i]);
     CHECK(LLVMFuzzerTestOneInput(as_bytes(corpus.front()).data(), corpus.front().size()) == 0);
 }
 
 TEST_CASE("So does every beginning of it", "[api][fuzz]") {
-    for (const std::string& input : read_corpus()) {
+    for (const std::string& input : test::read_corpus("api_body")) {
         for (size_t size = 0; size < std::min<size_t>(input.size(), 400); ++size)
             check(size, input.substr(0, size));
     }
 }
 
 TEST_CASE("So do thousands of mutations of it", "[api][fuzz]") {
-    const std::vector<std::string> corpus = read_corpus();
+    const std::vector<std::string> corpus = test::read_corpus("api_body");
     constexpr size_t kRounds = 20'000;
     constexpr size_t kSizeMax = 600;
     Random random(1);

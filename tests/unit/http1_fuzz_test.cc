@@ -3,35 +3,18 @@
 #include "tests/fuzz/http1_fuzz.cc"  // g++ has no fuzzer to link with, so it is compiled at least
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
 
 #include "base/random.h"
+#include "tests/support/corpus.h"
 #include "tests/support/http1_oracle.h"
 
 using namespace knuckle;
 
 namespace {
-
-std::vector<std::string> read_corpus() {
-    std::vector<std::filesystem::path> paths;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(KNUCKLE_SOURCE_DIR "/tests/fuzz/corpus/http1")) {
-        paths.push_back(entry.path());
-    }
-    std::sort(paths.begin(), paths.end());
-    std::vector<std::string> inputs;
-    for (const auto& path : paths) {
-        std::ifstream file(path, std::ios::binary);
-        inputs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    }
-    return inputs;
-}
 
 // One small change of the kind that parsers disagree about.
 void mutate(std::string& text, const std::vector<std::string>& corpus, Random& random) {
@@ -88,7 +71,7 @@ void mutate(std::string& text, const std::vector<std::string>& corpus, Random& r
 }  // namespace
 
 TEST_CASE("Every input of the corpus keeps the parser's rules", "[http1][fuzz]") {
-    const std::vector<std::string> corpus = read_corpus();
+    const std::vector<std::string> corpus = test::read_corpus("http1");
     REQUIRE(corpus.size() > 20);
     for (const std::string& input : corpus) {
         INFO(input);
@@ -98,7 +81,7 @@ TEST_CASE("Every input of the corpus keeps the parser's rules", "[http1][fuzz]")
 }
 
 TEST_CASE("So do thousands of mutations of it", "[http1][fuzz]") {
-    const std::vector<std::string> corpus = read_corpus();
+    const std::vector<std::string> corpus = test::read_corpus("http1");
     constexpr size_t kRounds = 3'000;
     constexpr size_t kSizeMax = 600;
     Random random(1);

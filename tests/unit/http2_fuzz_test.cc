@@ -2,15 +2,13 @@
 // The fuzz target's check over its corpus, over mutations of it, and over frames drawn at random;
 // the same in every run.
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
 
 #include "base/random.h"
+#include "tests/support/corpus.h"
 #include "tests/support/http2_frames.h"
 #include "tests/support/http2_oracle.h"
 
@@ -19,21 +17,6 @@ using namespace knuckle::test;
 using namespace knuckle::test::frames;
 
 namespace {
-
-std::vector<std::string> read_corpus() {
-    std::vector<std::filesystem::path> paths;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(KNUCKLE_SOURCE_DIR "/tests/fuzz/corpus/http2")) {
-        paths.push_back(entry.path());
-    }
-    std::sort(paths.begin(), paths.end());
-    std::vector<std::string> inputs;
-    for (const auto& path : paths) {
-        std::ifstream file(path, std::ios::binary);
-        inputs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    }
-    return inputs;
-}
 
 void check(const std::string& input, size_t round) {
     const std::string complaint = check_http2(as_bytes(input));
@@ -122,13 +105,13 @@ std::string draw_frame(Random& random) {
 }  // namespace
 
 TEST_CASE("Every input of the corpus keeps the session's rules", "[http2][fuzz]") {
-    const std::vector<std::string> corpus = read_corpus();
+    const std::vector<std::string> corpus = test::read_corpus("http2");
     REQUIRE(corpus.size() > 20);
     for (size_t i = 0; i < corpus.size(); ++i) check(corpus[i], i);
 }
 
 TEST_CASE("So do mutations of it", "[http2][fuzz]") {
-    const std::vector<std::string> corpus = read_corpus();
+    const std::vector<std::string> corpus = test::read_corpus("http2");
     constexpr size_t kRounds = 400;
     constexpr size_t kSizeMax = 400;
     Random random(1);

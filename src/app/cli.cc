@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,44 +43,83 @@ int report(const std::string& path, const std::vector<config::Mistake>& mistakes
     return mistakes.empty() ? 0 : 1;
 }
 
-int check(const std::string& path, const config::Config& config) {
+// The words behind a command, but for --config.
+struct Invocation {
+    std::string command;
+    std::string config_path{kDefaultConfig};
+    std::vector<std::string> words;
+};
+
+// Empty: --config without a file.
+std::optional<Invocation> parse(int argc, char** argv) {
+    constexpr std::string_view kOption = "--config";
+    Invocation invocation;
+    invocation.command = argv[1];
+    for (int i = 2; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (word == kOption) {
+            if (++i == argc) return std::nullopt;
+            invocation.config_path = argv[i];
+        } else if (word.starts_with(kOption) && word[kOption.size()] == '=') {
+            invocation.config_path = word.substr(kOption.size() + 1);
+        } else {
+            invocation.words.emplace_back(word);
+        }
+    }
+    return invocation;
+}
+
+int run_serve(const Invocation& invocation, const config::Config& config) {
+    return serve(invocation.config_path, config);
+}
+
+int run_check(const Invocation& invocation, const config::Config& config) {
     Assembly assembly;
-    const int status = report(path, assemble(config, assembly));
-    if (status == 0) std::printf("%s: ok\n", path.c_str());
+    const int status = report(invocation.config_path, assemble(config, assembly));
+    if (status == 0) std::printf("%s: ok\n", invocation.config_path.c_str());
     return status;
 }
+
+struct Command {
+    std::string_view name;
+    size_t words_max;  // that it takes
+    int (*run)(const Invocation& invocation, const config::Config& config);
+};
+constexpr Command kCommands[] = {
+    {"serve", 0, run_serve},
+    {"check", 0, run_check},
+};
 
 }  // namespace
 
 int run_command(int argc, char** argv) {
-    const std::vector<std::string> words(argv + 1, argv + argc);
-    if (words.empty()) {
+    if (argc < 2) {
         std::fputs(kHelp, stderr);
         return 2;
     }
-    const std::string& command = words.front();
-    if (command == "help" || command == "--help" || command == "-h") {
+    const std::string_view name = argv[1];
+    if (name == "help" || name == "--help" || name == "-h") {
         std::fputs(kHelp, stdout);
         return 0;
     }
-    if (command == "version" || command == "--version") {
+    if (name == "version" || name == "--version") {
         std::printf("knuckle %.*s\n", static_cast<int>(version().size()), version().data());
         return 0;
     }
-    if (command != "serve" && command != "check")
-        return wrong_usage("unknown command '" + command + "'");
-
-    std::string path(kDefaultConfig);
-    if (words.size() == 3 && words[1] == "--config") {
-        path = words[2];
-    } else if (words.size() == 2 && words[1].starts_with("--config=")) {
-        path = words[1].substr(std::string_view("--config=").size());
-    } else if (words.size() != 1) {
-        return wrong_usage("'" + command + "' takes only --config FILE");
+    const auto* const command =
+        std::ranges::find_if(kCommands, [&](const Command& each) { return each.name == name; });
+    if (command == std::end(kCommands))
+        return wrong_usage("unknown command '" + std::string(name) + "'");
+    const std::optional<Invocation> invocation = parse(argc, argv);
+    if (!invocation) return wrong_usage("--config needs the name of a file");
+    if (invocation->words.size() > command->words_max) {
+        return wrong_usage("'" + invocation->command + "' does not take '" +
+                           invocation->words[command->words_max] + "'");
     }
     config::Config config;
+    const std::string& path = invocation->config_path;
     if (const int status = report(path, config::load(path, config)); status != 0) return status;
-    return command == "check" ? check(path, config) : serve(path, config);
+    return command->run(*invocation, config);
 }
 
 }  // namespace knuckle::app

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/supervisor.h"
 
-#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <utility>
 #include <vector>
 
 #include "app/admin.h"
 #include "app/assembly.h"
 #include "app/describe.h"
-#include "app/files.h"
 #include "app/lane_board.h"
+#include "app/open_store.h"
 #include "app/password_thread.h"
 #include "app/sd_notify.h"
 #include "app/version.h"
@@ -107,20 +106,9 @@ private:
 };
 
 bool Supervisor::open_store() {
-    const std::string& directory = config_.data_dir;
-    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-        return give_up(
-            "making the data directory", directory, fail(Errc::system, "cannot be made", errno));
-    }
-    const std::string key_name =
-        config_.store_key_file.empty() ? directory + "/store.key" : config_.store_key_file;
-    Result<std::string> key_path = resolve_path(key_name);
-    if (!key_path) return give_up("reading the store's key", key_name, key_path.error());
-    const Result<store::Keys> keys =
-        store::load_or_create_keys(*key_path, !store::Env::exists(directory));
-    if (!keys) return give_up("reading the store's key", *key_path, keys.error());
-    Result<store::Env> env = store::Env::open({.directory = directory, .keys = *keys});
-    if (!env) return give_up("opening the database", directory, env.error());
+    OpenFailure failure;
+    std::optional<store::Env> env = app::open_store(config_, failure);
+    if (!env) return give_up(failure.what, failure.on, failure.error);
     env_ = std::make_unique<store::Env>(std::move(*env));
     env_->warm_up();
     return true;

@@ -91,8 +91,10 @@ FUZZ        := $(sort $(wildcard tests/fuzz/*_fuzz.cc))
 INTEGRATION := $(sort $(wildcard tests/integration/*_test.cc))
 SOURCES     := $(foreach m,$(MODULES),$(SRC_$(m)))
 TESTS       := $(foreach m,$(MODULES),$(UNIT_$(m))) $(MOCK) $(MOCK_MAIN) $(SUPPORT) $(INTEGRATION) $(FUZZ) $(wildcard tests/tidy_test.cc)
-HEADERS     := $(sort $(wildcard src/*/*.h tests/*/*.h))
+HEADERS     := $(sort $(wildcard src/*/*.h tests/*/*.h bench/*.h))
 TESTED      := $(strip $(foreach m,$(MODULES),$(if $(UNIT_$(m)),$(m))))
+BENCH_MAIN  := $(sort $(wildcard bench/*_bench.cc))
+BENCH       := $(filter-out $(BENCH_MAIN),$(sort $(wildcard bench/*.cc)))
 PROGRAMS    := $(patsubst tests/mock/%_main.cc,%,$(MOCK_MAIN))
 
 # A removed source must leave its archive: the list of members is a prerequisite too.
@@ -102,6 +104,7 @@ $(foreach m,$(MODULES),\
 $(call remember,$(B)/.members/mock,$(MOCK))
 $(call remember,$(B)/.members/support,$(SUPPORT))
 $(call remember,$(B)/.members/integration,$(INTEGRATION))
+$(call remember,$(B)/.members/bench,$(BENCH))
 
 # ---- version -----------------------------------------------------------------
 # Only src/app/version.cc sees it, so a commit rebuilds one object.
@@ -153,15 +156,19 @@ $(B)/$(1)/obj/src/%.o: src/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settin
 $(B)/$(1)/obj/tests/%.o: tests/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY) $(FETCHED_TEST)
 	$$(call say,CXX,$$<$(if $(filter release,$(1)),, [$(1)])) mkdir -p $$(@D) && \
 	  $(call CXX_of,$(1)) $(TEST_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(PLAIN) $$(BINARY_DEFINES) $(TEST_INCLUDES) -MMD -MP -c $$< -o $$@
+$(B)/$(1)/obj/bench/%.o: bench/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY) $(FETCHED_TEST)
+	$$(call say,CXX,$$<$(if $(filter release,$(1)),, [$(1)])) mkdir -p $$(@D) && \
+	  $(call CXX_of,$(1)) $(TEST_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(BINARY_DEFINES) $(TEST_INCLUDES) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/obj/src/app/version.o: VERSION_DEFINE = -DKNUCKLE_VERSION='"$(VERSION)"'
 $(B)/$(1)/obj/src/app/version.o: $(B)/.version
 # Assertions by the hundred: optimizing them takes twice as long as all the rest of a test.
 $(B)/$(1)/obj/tests/unit/% $(B)/$(1)/obj/tests/integration/% $(B)/$(1)/obj/tests/tidy_test.o: PLAIN = -O0 -U_FORTIFY_SOURCE
-$(B)/$(1)/obj/tests/integration/%: BINARY_DEFINES = -DKNUCKLE_BINARY='"$(CURDIR)/$(call knuckle,$(1))"' -DSIM_APNS_BINARY='"$(CURDIR)/$(B)/$(1)/sim_apns"'
+$(B)/$(1)/obj/tests/integration/% $(B)/$(1)/obj/bench/%: BINARY_DEFINES = -DKNUCKLE_BINARY='"$(CURDIR)/$(call knuckle,$(1))"' -DSIM_APNS_BINARY='"$(CURDIR)/$(B)/$(1)/sim_apns"'
 
 $(foreach m,$(MODULES),$(call archive_rule,$(1),$(m),$(SRC_$(m))))
 $(call archive_rule,$(1),mock,$(MOCK))
 $(call archive_rule,$(1),support,$(SUPPORT))
+$(call archive_rule,$(1),bench,$(BENCH))
 
 $(call knuckle,$(1)): $(MALLOC_$(1)) $(call objects,$(1),$(SRC_app)) $(call archives,$(1),$(filter-out app,$(LINKED))) $(DEPS_LIBS) $(B)/.members/app
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) $(MODE_LDFLAGS_$(1)) -o $$@.new && mv $$@.new $$@
@@ -169,6 +176,10 @@ $(call knuckle,$(1)): $(MALLOC_$(1)) $(call objects,$(1),$(SRC_app)) $(call arch
 $(foreach p,$(PROGRAMS),
 $(B)/$(1)/$(p): $(call objects,$(1),tests/mock/$(p)_main.cc) $(call archives,$(1),mock support $(filter-out app,$(LINKED))) $(DEPS_LIBS)
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
+)
+$(foreach b,$(BENCH_MAIN:bench/%.cc=%),
+$(B)/$(1)/bench/$(b): $(call objects,$(1),bench/$(b).cc) $(call archives,$(1),bench support mock $(LINKED)) $(DEPS_LIBS)
+	$$(call say,LD) mkdir -p $$(@D) && $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
 )
 $(foreach m,$(TESTED),
 $(B)/$(1)/unit/$(m): $(call objects,$(1),$(UNIT_$(m))) $(CATCH2_A) $(call archives,$(1),$(call KIT,$(m)) $(call with_uses,$(m))) $(call libs_of,$(call with_uses,$(m))) $(B)/.members/unit_$(m)
@@ -179,7 +190,7 @@ $(B)/$(1)/integration: $(call objects,$(1),$(INTEGRATION)) $(CATCH2_A) $(call ar
 $(B)/$(1)/tidy_test: $(B)/$(1)/obj/tests/tidy_test.o $(CATCH2_A)
 	$$(call say,LD) $(call link,$(1)) $$^ -o $$@.new && mv $$@.new $$@
 
--include $(patsubst %.o,%.d,$(call objects,$(1),$(SOURCES) $(TESTS)))
+-include $(patsubst %.o,%.d,$(call objects,$(1),$(SOURCES) $(TESTS) $(BENCH) $(BENCH_MAIN)))
 endef
 
 define archive_rule
@@ -195,7 +206,7 @@ knuckle  = $(if $(filter release,$(1)),$(B)/knuckle,$(B)/$(1)/knuckle)
 $(foreach mode,$(MODES) fuzz,$(eval $(call mode_rules,$(mode))))
 
 # ---- product -------------------------------------------------------------------
-.PHONY: all run debug asan tsan ubsan fuzz test unit integration lint format headers install clean help
+.PHONY: all run debug asan tsan ubsan fuzz test unit integration lint format headers bench install clean help
 all: $(B)/knuckle ## build/knuckle, the release binary (default)
 debug: $(B)/debug/knuckle ## build/debug/knuckle: -O0, all checks
 
@@ -243,6 +254,12 @@ lint: packages ## formatting, clang-tidy, headers, and the tree's own rules
 asan tsan ubsan: packages ## unit and integration tests under that sanitizer (asan: with ubsan)
 	$(call run_checks,$(call units,$@) $(call integrations,$@))
 
+# One after the other and alone: what runs beside a benchmark is in its figures.
+BENCHES := $(BENCH_MAIN:bench/%_bench.cc=%)
+bench: packages ## benchmarks, minutes each; M=lookup selects one (bench/README.md)
+	+@$(MAKE) --no-print-directory $(B)/knuckle $(PROGRAMS:%=$(B)/release/%) $(patsubst %,$(B)/release/bench/%_bench,$(or $(M),$(BENCHES)))
+	@for b in $(or $(M),$(BENCHES)); do $(B)/release/bench/$${b}_bench || exit 1; echo; done
+
 S ?= 60
 FUZZED := $(patsubst tests/fuzz/%_fuzz.cc,%,$(FUZZ))
 fuzz: $(F:%=$(B)/fuzz/%) ## S=60 seconds of libFuzzer on F=http1 (or another of tests/fuzz)
@@ -260,7 +277,7 @@ pass = @mkdir -p $(RESULTS) && echo 1 0 >$(RESULTS)/$@ && echo "  PASS $(@:check
 .PHONY: check-format check-headers check-tidy check-tree check-binary check-wolfcrypt
 CLANG_FORMAT := clang-format-19
 CLANG_TIDY   := clang-tidy-19
-FORMATTED    := $(SOURCES) $(TESTS) $(HEADERS) $(sort $(wildcard bench/*.cc bench/*.h))
+FORMATTED    := $(SOURCES) $(TESTS) $(BENCH) $(BENCH_MAIN) $(HEADERS)
 
 check-format: | packages
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED) || { echo "knuckle: error: the files above are not formatted; run: make format"; exit 1; }

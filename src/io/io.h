@@ -10,7 +10,6 @@
 // loop. `now` is read once per turn, so all events of a turn carry the same.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -19,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "io/peer_address.h"
 
 namespace knuckle::io {
 
@@ -43,12 +43,6 @@ struct Endpoint {
 
     [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
     [[nodiscard]] std::string text() const;  // for messages
-};
-
-// Who is at the other end, for limits per address: IPv6, or IPv4 mapped into it; zeros on a Unix
-// socket.
-struct PeerAddress {
-    std::array<uint8_t, 16> bytes{};
 };
 
 class Io {

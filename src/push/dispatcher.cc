@@ -70,6 +70,12 @@ void Dispatcher::submit(Job& job) {
     lanes_[job.lane].waiting.push_back(job);
 }
 
+void Dispatcher::delay(Job& job, Instant at) {
+    KNUCKLE_ASSERT(job.state == JobState::fresh);
+    job.state = JobState::delayed;
+    timers_.arm(job.timer, at);
+}
+
 Job* Dispatcher::take(uint16_t lane) {
     Job* const job = lanes_[lane].waiting.pop_front();
     if (job == nullptr) return nullptr;

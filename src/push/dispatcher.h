@@ -5,6 +5,7 @@
 //    Payload* payload = dispatcher.make_payload(style, token, extra);   nullptr: full, or too large
 //     Job* job = dispatcher.admit(lane, *payload);                nullptr: full, refuse at the door
 //     dispatcher.submit(*job)               into its lane's queue
+//     dispatcher.delay(*job, at)            or not before then
 //     Job* next = dispatcher.take(lane)     out of it, for a free stream; then it is in flight
 //   Verdict verdict = dispatcher.settle(job, answer, now)   retry: queued or delayed again
 //     dispatcher.release(*job)              after any other verdict
@@ -62,6 +63,8 @@ public:
 
     [[nodiscard]] Job* admit(uint16_t lane, Payload& payload);
     void submit(Job& job);
+    // Like submit(), later: its timer will be due, see resume().
+    void delay(Job& job, Instant at);
     [[nodiscard]] Job* take(uint16_t lane);
     // The attempt ended, one way or the other.
     [[nodiscard]] Verdict settle(Job& job, const Answer& answer, Now now);

@@ -52,6 +52,24 @@ TEST_CASE("a lane hands out its jobs in order of arrival, each lane its own", "[
     CHECK(desk.dispatcher.lane(0).in_flight == 2);
 }
 
+TEST_CASE("a job that is deferred joins its lane when its time has come", "[push]") {
+    Desk desk;
+    Job* const job = desk.admit();
+    REQUIRE(job != nullptr);
+    desk.dispatcher.delay(*job, desk.now.instant + seconds(3));
+    CHECK(desk.dispatcher.take(0) == nullptr);
+    CHECK(desk.timers.pop_due(desk.now.instant + milliseconds(2'999)) == nullptr);
+    CHECK(desk.timers.pop_due(desk.now.instant + seconds(3)) == &job->timer);
+    desk.dispatcher.resume(*job);
+    CHECK(desk.dispatcher.take(0) == job);
+
+    // Or it is given up before.
+    Job* const other = desk.admit();
+    desk.dispatcher.delay(*other, desk.now.instant + seconds(3));
+    desk.dispatcher.release(*other);
+    CHECK(desk.timers.next_deadline() == kNever);
+}
+
 TEST_CASE("the door is shut when our hands are full and opens again", "[push]") {
     Desk desk;
     std::vector<Job*> jobs;

@@ -22,12 +22,26 @@ enum class KnockResult : uint8_t {
     stored,         // 202: it is on disk, pending
     no_device,      // 202: nothing to push to, or nothing to push for this urgency
     undeliverable,  // 202: the provider refused it for good, or the device is dead
+    coalesced,      // 202: over a limit; a deferred push wakes its owner
     unknown_token,  // 404
+    limited,        // 429: over a limit of its sender's address
     overloaded,     // 503: one of our own limits
     store_failed,   // 503: the store could not answer
     abandoned,      // the sender hung up before the answer
 };
 inline constexpr size_t kKnockResultCount = static_cast<size_t>(KnockResult::abandoned) + 1;
+
+// What is limited, and per what. Set in [limits] of the configuration under these names.
+enum class Limit : uint8_t {
+    knocks_per_token,
+    knocks_per_account,
+    knocks_per_address,
+    logins_per_address,
+    logins_per_account,
+    tokens_per_address,
+    tokens_per_account,
+};
+inline constexpr size_t kLimitCount = static_cast<size_t>(Limit::tokens_per_account) + 1;
 
 // One slot for each push::Outcome; this module knows only their number, render() is given their
 // names.
@@ -36,6 +50,7 @@ inline constexpr size_t kOutcomesMax = 16;
 struct Counters {
     std::array<Counter, kKnockResultCount> knocks;
     std::array<Counter, kOutcomesMax> pushes;  // by push::Outcome
+    std::array<Counter, kLimitCount> limited;  // requests over that limit
     Histogram knock_seconds;  // from the request parsed to the provider's last answer
 
     Counter connections_accepted;
@@ -56,6 +71,7 @@ struct Counters {
     Counter streams_max;  // gauge: what the provider allows on the newest upstream
 
     void count(KnockResult result) { knocks[static_cast<size_t>(result)].add(); }
+    void count(Limit limit) { limited[static_cast<size_t>(limit)].add(); }
 };
 
 }  // namespace knuckle::metrics

@@ -16,10 +16,20 @@ constexpr std::array<std::string_view, kKnockResultCount> kKnockResults{"deliver
                                                                         "stored",
                                                                         "no_device",
                                                                         "undeliverable",
+                                                                        "coalesced",
                                                                         "unknown_token",
+                                                                        "limited",
                                                                         "overloaded",
                                                                         "store_failed",
                                                                         "abandoned"};
+
+constexpr std::array<std::string_view, kLimitCount> kLimits{"knocks_per_token",
+                                                            "knocks_per_account",
+                                                            "knocks_per_address",
+                                                            "logins_per_address",
+                                                            "logins_per_account",
+                                                            "tokens_per_address",
+                                                            "tokens_per_account"};
 
 constexpr std::string_view kCounter = "counter";
 constexpr std::string_view kGauge = "gauge";
@@ -167,6 +177,15 @@ void render_knocks(Workers workers, Page& page) {
     page.sample("_count", "", std::to_string(count));
 }
 
+void render_limits(Workers workers, Page& page) {
+    page.begin({"limited_requests_total", kCounter, "Requests over a limit, by the limit."});
+    for (size_t i = 0; i < kLimitCount; ++i) {
+        const uint64_t count =
+            sum(workers, [i](const Counters& worker) { return worker.limited[i].get(); });
+        page.sample(label("limit", kLimits[i]), count);
+    }
+}
+
 void render_pushes(Workers workers, std::span<const std::string_view> outcome_names, Page& page) {
     KNUCKLE_ASSERT(outcome_names.size() <= kOutcomesMax);
     page.begin({"pushes_total", kCounter, "Pushes by how an attempt to send them ended."});
@@ -215,6 +234,7 @@ std::string render(Workers workers,
     Page page;
     render_process(workers, process, page);
     render_knocks(workers, page);
+    render_limits(workers, page);
     render_pushes(workers, outcome_names, page);
     render_workers(workers, page);
     render_store(process, page);

@@ -265,10 +265,31 @@ TEST_CASE("every result of a knock has a name", "[metrics]") {
                                             "knuckle_knocks_total{result=stored} 2",
                                             "knuckle_knocks_total{result=no_device} 3",
                                             "knuckle_knocks_total{result=undeliverable} 4",
-                                            "knuckle_knocks_total{result=unknown_token} 5",
-                                            "knuckle_knocks_total{result=overloaded} 6",
-                                            "knuckle_knocks_total{result=store_failed} 7",
-                                            "knuckle_knocks_total{result=abandoned} 8"});
+                                            "knuckle_knocks_total{result=coalesced} 5",
+                                            "knuckle_knocks_total{result=unknown_token} 6",
+                                            "knuckle_knocks_total{result=limited} 7",
+                                            "knuckle_knocks_total{result=overloaded} 8",
+                                            "knuckle_knocks_total{result=store_failed} 9",
+                                            "knuckle_knocks_total{result=abandoned} 10"});
+}
+
+TEST_CASE("each limit has its name, and workers add up", "[metrics]") {
+    Gateway gateway(2);
+    for (size_t i = 0; i < kLimitCount; ++i) gateway.counters[0]->limited[i].add(i + 1);
+    gateway.counters[1]->count(Limit::knocks_per_token);
+    const Exposition page(gateway.text());
+    std::vector<std::string> names;
+    for (const auto& [name, value] : page.families.at("knuckle_limited_requests_total").samples) {
+        names.push_back(name + " " + value);
+    }
+    CHECK(names ==
+          std::vector<std::string>{"knuckle_limited_requests_total{limit=knocks_per_token} 2",
+                                   "knuckle_limited_requests_total{limit=knocks_per_account} 2",
+                                   "knuckle_limited_requests_total{limit=knocks_per_address} 3",
+                                   "knuckle_limited_requests_total{limit=logins_per_address} 4",
+                                   "knuckle_limited_requests_total{limit=logins_per_account} 5",
+                                   "knuckle_limited_requests_total{limit=tokens_per_address} 6",
+                                   "knuckle_limited_requests_total{limit=tokens_per_account} 7"});
 }
 
 TEST_CASE("the histogram is cumulative, in seconds, and ends with everything", "[metrics]") {

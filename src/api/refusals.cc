@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "api/refusals.h"
 
+#include <algorithm>
 #include <string>
 
 #include "api/json_text.h"
@@ -109,6 +110,16 @@ Reply quota_reached(std::string_view what) {
     return refusal(403,
                    "This account has as many " + things + " as it may have. Delete " + things +
                        " that are no longer used.");
+}
+
+Reply throttled(Duration wait) {
+    const int64_t wait_seconds = std::max<int64_t>(to_seconds(wait + seconds(1) - Duration{1}), 1);
+    Reply reply =
+        refusal(429,
+                "Request was throttled. Expected available in " + std::to_string(wait_seconds) +
+                    (wait_seconds == 1 ? " second." : " seconds."));
+    reply.retry_after_seconds = static_cast<uint32_t>(wait_seconds);
+    return reply;
 }
 
 Reply unavailable(std::string_view detail, uint32_t retry_after_seconds) {

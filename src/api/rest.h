@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "api/command.h"
+#include "base/time.h"
 #include "http1/message.h"
 
 namespace knuckle::api {
@@ -95,6 +96,7 @@ token_not_found();                // messages/: 404 without body, for which alon
 [[nodiscard]] Reply device_does_not_exist(store::DeviceKind kind,
                                           const Uuid& id);  // 400 on tokens/
 [[nodiscard]] Reply quota_reached(std::string_view what);   // 403; `what`: "devices" or "tokens"
+[[nodiscard]] Reply throttled(Duration wait);               // 429; whole seconds, rounded up
 [[nodiscard]] Reply unavailable(std::string_view detail, uint32_t retry_after_seconds);
 // For a request that http1 could not read.
 [[nodiscard]] Reply malformed(uint16_t status, std::string_view detail);

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/timers.h"
 #include "crypto/random.h"
+#include "engine/limits.h"
 #include "engine/options.h"
 #include "engine/outbox.h"
 #include "io/io.h"
@@ -64,6 +65,7 @@ struct Core {
     Timers timers;
     Random random;
     crypto::SecureRandom secrets;
+    Limits limits;
     store::Reader reader;
     push::Dispatcher dispatcher;
     api::Decoder decoder;

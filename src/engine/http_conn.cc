@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "engine/client_address.h"
 #include "http1/response.h"
 
 namespace knuckle::engine {
@@ -15,7 +16,7 @@ HttpConns::HttpConns(Core& core) : core_(core), conns_(core.options.connections_
 
 HttpConns::~HttpConns() { KNUCKLE_ASSERT(conns_.count() == 0); }
 
-void HttpConns::accept(io::ConnId id, size_t listener, const io::PeerAddress&, Now now) {
+void HttpConns::accept(io::ConnId id, size_t listener, const io::PeerAddress& peer, Now now) {
     HttpConn* const conn = core_.is_draining ? nullptr : conns_.take(core_.chunks);
     if (conn == nullptr) {
         core_.counters.connections_refused.add();
@@ -25,6 +26,7 @@ void HttpConns::accept(io::ConnId id, size_t listener, const io::PeerAddress&, N
     core_.counters.connections_accepted.add();
     core_.counters.connections_open.set(conns_.count());
     conn->id = id;
+    conn->peer = peer;
     conn->active = now.instant;
     conn->timer.owner = conn;
     conn->timer.kind = static_cast<uint8_t>(TimerKind::http_conn);
@@ -118,6 +120,7 @@ void HttpConns::take_request(HttpConn& conn, api::Call& call, Now) {
     conn.is_waiting = true;
     conn.is_in_request = false;
     ++conn.request;
+    conn.client = client_of(conn.peer, request, core_.options.client_address);
     conn.is_head = request.method == http1::Method::head;
     conn.keep_alive = request.keep_alive && !core_.is_draining;
     core_.decoder.decode(request, call);

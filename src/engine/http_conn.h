@@ -41,8 +41,10 @@ struct HttpConn {
     explicit HttpConn(ChunkPool& chunks) : plain_out(chunks), sealed_out(chunks) {}
 
     io::ConnId id;
-    Link dirty_link;   // has output, or is to be closed
-    Link resume_link;  // was answered and has a backlog
+    io::PeerAddress peer;
+    io::PeerAddress client;  // who sent the request in our hands, as far as one can know
+    Link dirty_link;         // has output, or is to be closed
+    Link resume_link;        // was answered and has a backlog
     Timer timer;
     http1::Parser parser;
     std::unique_ptr<tls::Engine> tls;  // none on a plain listener

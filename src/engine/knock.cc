@@ -37,6 +37,16 @@ uint32_t taker_of(const store::Pending& row, uint32_t workers) {
     return (uint32_t{id[14]} << 8 | id[15]) % workers;
 }
 
+api::Reply too_many_pushes() {
+    return api::unavailable("Too many pushes are waiting.", kRetryAfterSeconds);
+}
+api::Reply store_unavailable() {
+    return api::unavailable("The database could not answer.", kRetryAfterSeconds);
+}
+api::Reply not_stored() {
+    return api::unavailable("The push could not be stored.", kRetryAfterSeconds);
+}
+
 // What the sender added, as a JSON value; empty when it does not fit into any payload.
 std::string_view extra_of(const api::KnockExtra& extra, std::span<char> storage) {
     if (extra.kind == api::KnockExtra::Kind::null) return "null";
@@ -66,8 +76,7 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     store::Snapshot snapshot = core_.reader.snapshot();
     const store::Lookup lookup = snapshot.find_token(app_options.name, request.token, owner);
     if (lookup == store::Lookup::damaged) {
-        return refuse(KnockResult::store_failed,
-                      api::unavailable("The database could not answer.", kRetryAfterSeconds));
+        return refuse(KnockResult::store_failed, store_unavailable());
     }
     // An expired token is answered like an unknown one: 404 is what makes a client drop it.
     if (lookup == store::Lookup::absent || owner.expires <= now.unix) {
@@ -81,10 +90,11 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
         return conns_.answer_knock(origin, now);
     }
 
-    const auto overloaded = [&] {
-        refuse(KnockResult::overloaded,
-               api::unavailable("Too many pushes are waiting.", kRetryAfterSeconds));
-    };
+    const KnockPass pass =
+        core_.limits.check_knock(app, style, request.token, owner.account, now.instant);
+    if (pass.admission.pass == Pass::refused) return coalesce(origin, now);
+
+    const auto overloaded = [&] { refuse(KnockResult::overloaded, too_many_pushes()); };
     std::array<char, push::kPayloadMax> storage;
     const std::string_view extra = extra_of(request.extra, storage);
     if (extra.empty())
@@ -99,6 +109,7 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     }
     knock->origin = origin;
     knock->started = now.instant;
+    knock->deferral = pass.admission.at - now.instant;
     // ours, so that the last job's end is not the payload's before all are made
     ++payload->references;
 
@@ -113,20 +124,51 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     if (is_full || targets == store::Lookup::damaged) {
         abort(*knock);
         if (is_full) return overloaded();
-        return refuse(KnockResult::store_failed,
-                      api::unavailable("The database could not answer.", kRetryAfterSeconds));
+        return refuse(KnockResult::store_failed, store_unavailable());
     }
     if (knock->jobs.is_empty()) {
         abort(*knock);
         core_.counters.count(KnockResult::no_device);
         return conns_.answer_knock(origin, now);
     }
-    for (push::Job* job = knock->jobs.front(); job != nullptr; job = knock->jobs.next(*job))
-        core_.dispatcher.submit(*job);
-    waiting_.push_back(*knock);
+    core_.limits.take_knock(pass, now.instant);
+    send(*knock, app_options.lane, now);
+}
+
+void Knocks::send(Knock& knock, uint16_t lane, Now now) {
+    for (push::Job* job = knock.jobs.front(); job != nullptr; job = knock.jobs.next(*job)) {
+        if (knock.is_deferred()) {
+            core_.dispatcher.delay(*job, now.instant + knock.deferral);
+        } else {
+            core_.dispatcher.submit(*job);
+        }
+    }
+    waiting_.push_back(knock);
+    if (knock.is_deferred()) line_.push_back(knock);
     // Where no answer is to be expected soon nobody needs to wait for one.
-    const push::Lane& lane = core_.dispatcher.lane(app_options.lane);
-    if (lane.is_down || lane.is_refused) store(*knock, now);
+    const push::Lane& way = core_.dispatcher.lane(lane);
+    if (knock.is_deferred() || way.is_down || way.is_refused) store(knock, now);
+}
+
+// Over the limit, and the next place is taken: by a push that is deferred, for the same token or
+// another of the account. It goes out after this moment, so it will do.
+void Knocks::coalesce(Origin origin, Now now) {
+    if (now.instant < unsure_until_) {
+        core_.counters.count(KnockResult::store_failed);
+        return conns_.answer(origin, not_stored(), now);
+    }
+    if (line_.is_empty()) {
+        core_.counters.count(KnockResult::coalesced);
+        return conns_.answer_knock(origin, now);
+    }
+    Knock* const knock = knocks_.take();
+    if (knock == nullptr) {
+        core_.counters.count(KnockResult::overloaded);
+        return conns_.answer(origin, too_many_pushes(), now);
+    }
+    knock->origin = origin;
+    knock->is_coalesced = true;
+    line_.push_back(*knock);
 }
 
 // False: our hands are full.
@@ -153,7 +195,7 @@ bool Knocks::add_job(Knock& knock,
     job->registered = target.registered;
     job->push = core_.secrets.uuid();
     job->accepted = now.unix;
-    job->expires = now.unix + core_.options.lanes[lane].service.expiration;
+    job->expires = now.unix + knock.deferral + core_.options.lanes[lane].service.expiration;
     job->is_background = style == push::Style::background;
     const Id<Knock> id = knocks_.id_of(knock);
     job->owner = {id.index, id.generation};
@@ -233,22 +275,43 @@ void Knocks::finish_if_settled(Knock& knock, Now now) {
 
 void Knocks::finish(Knock& knock, Now now) {
     const Origin origin = knock.origin;
-    const bool is_lost = knock.has_failed && !knock.jobs.is_empty();
     const bool is_stored = !knock.jobs.is_empty();
-    if (!is_stored) core_.counters.knock_seconds.add(now.instant - knock.started);
+    const bool is_coalesced = knock.is_coalesced;
+    const bool is_lost = knock.has_failed && (is_stored || is_coalesced);
+    const bool was_deferred = knock.is_deferred();
+    if (was_deferred && is_lost) distrust(knock);
+    if (!is_stored && !is_coalesced && !was_deferred)
+        core_.counters.knock_seconds.add(now.instant - knock.started);
     const bool has_delivered = knock.has_delivered;
     give_up(knock);
     if (!conns_.is_waiting(origin)) {
         core_.counters.count(KnockResult::abandoned);
     } else if (is_lost) {
         core_.counters.count(KnockResult::store_failed);
-        conns_.answer(
-            origin, api::unavailable("The push could not be stored.", kRetryAfterSeconds), now);
+        conns_.answer(origin, not_stored(), now);
     } else {
-        core_.counters.count(is_stored       ? KnockResult::stored
+        core_.counters.count(is_coalesced    ? KnockResult::coalesced
+                             : is_stored     ? KnockResult::stored
                              : has_delivered ? KnockResult::delivered
                                              : KnockResult::undeliverable);
         conns_.answer_knock(origin, now);
+    }
+    if (was_deferred) answer_line(now);
+}
+
+// A deferred push is not on disk: nobody may be told that it is, neither those in line behind it
+// nor those who come before it goes out.
+void Knocks::distrust(const Knock& knock) {
+    unsure_until_ = std::max(unsure_until_, knock.started + knock.deferral);
+    for (Knock* each = line_.next(knock); each != nullptr; each = line_.next(*each))
+        each->has_failed |= each->is_coalesced;
+}
+
+// Whoever has nobody deferred before it any more.
+void Knocks::answer_line(Now now) {
+    for (Knock* first = line_.front(); first != nullptr && first->is_coalesced;
+         first = line_.front()) {
+        finish(*first, now);
     }
 }
 
@@ -256,6 +319,7 @@ void Knocks::finish(Knock& knock, Now now) {
 void Knocks::give_up(Knock& knock) {
     while (push::Job* const job = knock.jobs.pop_front()) job->owner = {};
     if (waiting_.contains(knock)) waiting_.erase(knock);
+    if (line_.contains(knock)) line_.erase(knock);
     knocks_.give_back(knock);
 }
 
@@ -279,8 +343,7 @@ void Knocks::store(Knock& knock, Now now) {
     knock.is_storing = true;
     const uint64_t ticket = make_ticket(TicketKind::knock, knocks_.id_of(knock));
     for (push::Job* job = knock.jobs.front(); job != nullptr; job = knock.jobs.next(*job)) {
-        const uint64_t now_serial = static_cast<uint64_t>(now.unix.us) * 256 + core_.worker;
-        job->serial = last_serial_ = std::max(last_serial_ + 256, now_serial);
+        job->serial = make_serial(now.unix, knock.deferral);
         if (store(*job, ticket)) {
             ++knock.writes_open;
         } else {
@@ -288,6 +351,15 @@ void Knocks::store(Knock& knock, Now now) {
         }
     }
     finish_if_settled(knock, now);
+}
+
+// A push that is deferred counts as made when it goes out: one that goes out before it, and whose
+// row is cleared before it, must not take its row's place.
+uint64_t Knocks::make_serial(UnixTime now, Duration deferral) {
+    const uint64_t serial = static_cast<uint64_t>((now + deferral).us) * 256 + core_.worker;
+    if (deferral > Duration{}) return serial;
+    last_serial_ = std::max(last_serial_ + 256, serial);
+    return last_serial_;
 }
 
 bool Knocks::store(push::Job& job, uint64_t ticket) {

@@ -11,6 +11,12 @@
 // did not. So: answer when all pushes are settled; after ack_wait write the unsettled ones as
 // pending records and answer when they are committed. The pushes themselves go on until they are
 // settled or worthless.
+//
+// Over a limit of its token or its account (engine/limits.h) the first knock is deferred: its
+// pushes are written to disk at once, answered as stored, and go out when the limit has room. Those
+// that follow until then are coalesced: that push wakes the owner for them as well. A coalesced
+// knock is answered when every deferred push that was on its way to the disk before it has arrived
+// there; if one did not, 503.
 // Owner: engine::Worker.  Thread: its worker's.  Limits: options.jobs_max pushes and as many
 // knocks.
 #pragma once
@@ -33,13 +39,18 @@ inline constexpr uint32_t kRetryAfterSeconds = 5;  // of our 503s
 // A sender that waits. Its pushes outlive it when they are stored.
 struct Knock {
     Link link;                                  // in order of arrival
+    Link line_link;                             // deferred or coalesced: in line for the disk
     List<push::Job, &push::Job::sibling> jobs;  // not settled yet
     Origin origin;
     Instant started;
+    Duration deferral{};       // how long its pushes wait because of a limit
     uint32_t writes_open = 0;  // pending records on their way to the disk
     bool is_storing = false;
+    bool is_coalesced = false;  // has no pushes of its own
     bool has_delivered = false;
-    bool has_failed = false;  // a pending record could not be written
+    bool has_failed = false;  // a pending record could not be written, its own or one it relies on
+
+    [[nodiscard]] bool is_deferred() const { return deferral > Duration{}; }
 };
 
 class Knocks {
@@ -49,7 +60,8 @@ public:
     Knocks(const Knocks&) = delete;
     Knocks& operator=(const Knocks&) = delete;
 
-    // Answers at once what can be: 404, 503, or 202 when there is nobody to wake.
+    // Answers at once what can be: 404, 503, or 202 when there is nobody to wake or a deferred push
+    // will do that.
     void start(const api::Knock& request, size_t app, Origin origin, Now now);
     // True: the connection that the answer came by should be replaced.
     bool settle(push::Job& job, const push::Answer& answer, Now now);
@@ -80,19 +92,28 @@ private:
                                const store::Target& target,
                                Now now);
     [[nodiscard]] Loaded load(const store::Pending& row, store::Snapshot& snapshot, Now now);
+    void send(Knock& knock, uint16_t lane, Now now);
+    void coalesce(Origin origin, Now now);
     void abort(Knock& knock);
     void report(uint16_t lane, const push::Answer& answer);
     void store(Knock& knock, Now now);
     [[nodiscard]] bool store(push::Job& job, uint64_t ticket);
+    [[nodiscard]] uint64_t make_serial(UnixTime now, Duration deferral);
     void finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now);
     void finish_if_settled(Knock& knock, Now now);
     void finish(Knock& knock, Now now);
+    void distrust(const Knock& knock);
+    void answer_line(Now now);
     void give_up(Knock& knock);
 
     Core& core_;
     HttpConns& conns_;
     Pool<Knock> knocks_;
     List<Knock, &Knock::link> waiting_;
+    // Oldest first: deferred and on their way to the disk; between them, coalesced, who waits for
+    // those before it.
+    List<Knock, &Knock::line_link> line_;
+    Instant unsure_until_{};  // until then a deferred push may be in our hands only
     uint64_t last_serial_ = 0;
 };
 

@@ -3,6 +3,7 @@
 // by the supervisor until the process ends, so everybody may keep pointers into it. Any thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -10,7 +11,9 @@
 
 #include "api/rest.h"
 #include "base/time.h"
+#include "engine/rate_limiter.h"
 #include "io/io.h"
+#include "metrics/counters.h"
 #include "push/apns.h"
 #include "push/types.h"
 #include "tls/context.h"
@@ -40,6 +43,21 @@ struct ListenerOptions {
     const tls::Context* tls = nullptr;  // nullptr: plain HTTP
 };
 
+// Who may say on whose behalf a request comes.
+struct ClientAddressOptions {
+    std::string field;                             // names the client; empty: none does
+    std::vector<io::PeerAddress> trusted_proxies;  // besides this machine itself
+};
+
+// All of them are off unless they are set.
+struct LimitOptions {
+    std::array<Rate, metrics::kLimitCount> rates;     // by Limit
+    std::vector<io::PeerAddress> unlimited_networks;  // of io::network_of(); no limit per address
+
+    [[nodiscard]] Rate rate(Limit limit) const { return rates[static_cast<size_t>(limit)]; }
+    void set(Limit limit, Rate rate) { rates[static_cast<size_t>(limit)] = rate; }
+};
+
 // What all workers have in common.
 struct Options {
     std::vector<AppOptions> apps;  // same order as routes.apps
@@ -58,6 +76,8 @@ struct Options {
     size_t jobs_max = 20'000;
     uint32_t devices_max = 100;    // per account
     uint32_t tokens_max = 20'000;  // per account
+    ClientAddressOptions client_address;
+    LimitOptions limits;
     uint32_t workers = 1;
 };
 

@@ -92,6 +92,8 @@ void Registry::reply(Origin origin, const api::Reply& reply, Now now) {
 // ---- accounts: one call creates or logs in ----
 
 void Registry::log_in(const api::LogIn& login, size_t app, Origin origin, Now now) {
+    const Duration pause = core_.limits.take_login(app, login.username, now.instant);
+    if (pause > Duration{}) return reply(origin, api::throttled(pause), now);
     Waiting* const waiting = wait(origin, now);
     if (waiting == nullptr) return;
     waiting->password = login.password;
@@ -278,6 +280,8 @@ void Registry::create(const api::CreateToken& command,
                       const store::Account& caller,
                       Origin origin,
                       Now now) {
+    const Duration pause = core_.limits.take_token(caller.id, now.instant);
+    if (pause > Duration{}) return reply(origin, api::throttled(pause), now);
     store::Token token;
     token.kind = command.fields.apns_device ? store::DeviceKind::apns : store::DeviceKind::gcm;
     token.device = command.fields.apns_device ? *command.fields.apns_device

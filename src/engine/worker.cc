@@ -25,6 +25,7 @@ struct Worker::Parts {
                .timers = {},
                .random = Random(world.random_seed),
                .secrets = crypto::SecureRandom(world.secret_seed),
+               .limits = Limits(options.limits, world.counters, core.secrets),
                .reader = store::Reader(world.env),
                .dispatcher =
                    push::Dispatcher({.jobs_max = options.jobs_max,
@@ -113,7 +114,12 @@ void Worker::on_closed(io::ConnId id, Error why, Now now) {
 void Worker::Parts::serve(HttpConn& conn, Now now) {
     while (conns.next_call(conn, call, now)) {
         const Origin origin = conns.origin_of(conn);
-        if (const auto* const knock = std::get_if<api::Knock>(&call.command)) {
+        const auto* const knock = std::get_if<api::Knock>(&call.command);
+        const Duration wait = core.limits.take_address(call.command, conn.client, now.instant);
+        if (wait > Duration{}) {
+            if (knock != nullptr) core.counters.count(metrics::KnockResult::limited);
+            conns.answer(origin, api::throttled(wait), now);
+        } else if (knock != nullptr) {
             knocks.start(*knock, call.app, origin, now);
         } else {
             registry.execute(call, origin, now);

@@ -384,16 +384,19 @@ public:
         const store::Device device = shelf.has(store::a_device(account, name));
         return {account, device, shelf.has(store::a_token(device, name))};
     }
-    Client& connect(bool has_tls = false) {
+    // From this machine, if no address is given.
+    Client& connect(bool has_tls = false, std::string_view address = {}) {
         Wire& wire = make_wire();
         wire.is_up = true;
         clients.push_back(std::make_unique<Client>(client_chunks_, wire, has_tls));
-        worker->on_accepted(wire.id, has_tls ? 1 : 0, {}, now);
+        const auto peer = io::parse_peer_address(address);
+        REQUIRE(peer.has_value() != address.empty());
+        worker->on_accepted(wire.id, has_tls ? 1 : 0, peer.value_or(io::PeerAddress{}), now);
         return *clients.back();
     }
     // One that is there for a single request.
-    HttpAnswer ask(std::string_view text) {
-        Client& client = connect();
+    HttpAnswer ask(std::string_view text, std::string_view address = {}) {
+        Client& client = connect(false, address);
         client.says(text);
         run();
         const HttpAnswer answer = client.last();

@@ -42,6 +42,12 @@ TEST_CASE("Refusals say what the reference says", "[api][refusals]") {
          413,
          R"({"detail":"The body is too large."})"},
         {api::method_not_allowed("PUT"), 405, R"({"detail":"Method \"PUT\" not allowed."})"},
+        {api::throttled(milliseconds(800)),
+         429,
+         R"({"detail":"Request was throttled. Expected available in 1 second."})"},
+        {api::throttled(seconds(56)),
+         429,
+         R"({"detail":"Request was throttled. Expected available in 56 seconds."})"},
         {api::not_acceptable(),
          406,
          R"({"detail":"Could not satisfy the request Accept header."})"},
@@ -57,6 +63,12 @@ TEST_CASE("Refusals say what the reference says", "[api][refusals]") {
 TEST_CASE("Who is to wait is told how long", "[api][refusals]") {
     CHECK(api::unavailable("x", 60).retry_after_seconds == 60);
     CHECK(api::not_found().retry_after_seconds == 0);
+    // In whole seconds, and never too early.
+    CHECK(api::throttled(Duration{1}).retry_after_seconds == 1);
+    CHECK(api::throttled(seconds(1)).retry_after_seconds == 1);
+    CHECK(api::throttled(seconds(1) + Duration{1}).retry_after_seconds == 2);
+    CHECK(api::throttled({}).retry_after_seconds == 1);
+    CHECK(api::throttled(hours(24)).retry_after_seconds == 86'400);
 }
 
 TEST_CASE("Some answers have no body and no type", "[api][refusals]") {

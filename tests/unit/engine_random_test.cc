@@ -111,6 +111,13 @@ private:
         setup.options.jobs_max = 2 + draw_below(40);
         setup.options.connections_max = 2 + draw_below(30);
         setup.options.idle_timeout = seconds(static_cast<int64_t>(5 + draw_below(70)));
+        engine::LimitOptions& limits = setup.options.limits;
+        for (const auto limit : {engine::Limit::knocks_per_token,
+                                 engine::Limit::knocks_per_account,
+                                 engine::Limit::knocks_per_address}) {
+            const auto count = static_cast<uint32_t>(1 + draw_below(30));
+            if (draw_below(2) == 0) limits.set(limit, engine::rate_of(count, minutes(1)));
+        }
         return setup;
     }
     uint64_t draw_below(uint64_t bound) { return random_.below(bound); }
@@ -134,7 +141,8 @@ private:
     void act(Action action) {
         switch (action) {
             case connect:
-                senders_.push_back({&world_.connect(draw_below(8) == 0), {}, {}, 0});
+                senders_.push_back(
+                    {&world_.connect(draw_below(8) == 0, draw_address()), {}, {}, 0});
                 break;
             case say_knock:
                 if (Sender* const sender = draw_sender()) say(*sender);
@@ -192,6 +200,11 @@ private:
         }
     }
 
+    std::string_view draw_address() {
+        static const std::vector<std::string_view> kAddresses = {
+            "", "192.0.2.7", "192.0.2.8", "2001:db8::7", "2001:db8::8"};
+        return kAddresses[draw_below(kAddresses.size())];
+    }
     Sender* draw_sender() {
         std::vector<Sender*> alive;
         for (Sender& sender : senders_) {
@@ -323,6 +336,10 @@ private:
         CHECK(world_.counters.jobs_in_flight.get() + world_.counters.jobs_waiting.get() <= 42);
     }
     void check_answer(const Request& request, int status) {
+        if (status == 429) {
+            CHECK(world_.knocks(KnockResult::limited) > 0);
+            return;
+        }
         if (request.phone == nullptr) {
             CHECK(status == 404);
             return;

@@ -9,6 +9,7 @@
 
 #include "app/describe.h"
 #include "app/files.h"
+#include "store/records.h"
 
 namespace knuckle::app {
 
@@ -136,6 +137,36 @@ void Builder::add_app(const config::App& app) {
     assembly.options.routes.apps.push_back({app.name, app.hosts});
 }
 
+engine::Rate to_rate(const config::Rate& rate) { return engine::rate_of(rate.count, rate.period); }
+
+// The texts are addresses: config/ has looked.
+std::vector<io::PeerAddress> to_addresses(const std::vector<std::string>& texts) {
+    std::vector<io::PeerAddress> addresses;
+    for (const std::string& text : texts) {
+        if (const auto address = io::parse_peer_address(text)) addresses.push_back(*address);
+    }
+    return addresses;
+}
+
+void set_limits(const config::Config& config, engine::Options& options) {
+    using metrics::Limit;
+    const config::Limits& limits = config.limits;
+    options.limits.set(Limit::knocks_per_token, to_rate(limits.knocks_per_token));
+    options.limits.set(Limit::knocks_per_account, to_rate(limits.knocks_per_account));
+    options.limits.set(Limit::knocks_per_address, to_rate(limits.knocks_per_address));
+    options.limits.set(Limit::logins_per_address, to_rate(limits.logins_per_address));
+    options.limits.set(Limit::logins_per_account, to_rate(limits.logins_per_account));
+    options.limits.set(Limit::tokens_per_address, to_rate(limits.tokens_per_address));
+    options.limits.set(Limit::tokens_per_account, to_rate(limits.tokens_per_account));
+    for (const io::PeerAddress& address : to_addresses(limits.unlimited_addresses))
+        options.limits.unlimited_networks.push_back(io::network_of(address));
+    options.client_address = {config.client_address_field, to_addresses(config.trusted_proxies)};
+    static_assert(config::kDevicesMax == store::kDevicesPerAccountMax);
+    static_assert(config::kTokensMax == store::kTokensPerAccountMax);
+    options.devices_max = limits.devices_max;
+    options.tokens_max = limits.tokens_max;
+}
+
 uint32_t count_cores() {
     cpu_set_t cores;
     CPU_ZERO(&cores);
@@ -162,6 +193,7 @@ std::vector<config::Mistake> assemble(const config::Config& config, Assembly& as
     options.drain_timeout = config.drain_timeout;
     options.connections_max = config.connections_max;
     options.jobs_max = config.jobs_max;
+    set_limits(config, options);
     options.workers =
         config.workers != 0 ? config.workers : std::min(count_cores(), config::kWorkersMax);
     for (const config::Listen& listen : config.listen) builder.add_listener(listen);

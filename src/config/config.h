@@ -8,10 +8,10 @@
 // All mistakes are reported at once, each with line, column and key: unknown keys, wrong types,
 // values out of range, missing required keys, names used twice. Only the text is judged here; files
 // that it names are opened by app/. Durations are written "500ms", "2s", "10m", "24h", "30d", or as
-// a whole number of seconds. The name of a file may be "credential:NAME", which app/ looks up in
-// $CREDENTIALS_DIRECTORY; any other relative name is relative to the folder of the configuration
-// file, and load() has put that folder in front of it. Known to app/ alone, which fills each
-// module's own Options. Owner: the supervisor.
+// a whole number of seconds, rates "30 per minute". The name of a file may be "credential:NAME",
+// which app/ looks up in $CREDENTIALS_DIRECTORY; any other relative name is relative to the folder
+// of the configuration file, and load() has put that folder in front of it. Known to app/ alone,
+// which fills each module's own Options. Owner: the supervisor.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,8 @@ namespace knuckle::config {
 inline constexpr uint32_t kWorkersMax = 128;
 inline constexpr size_t kAppsMax = 256;
 inline constexpr size_t kListenersMax = 16;
+inline constexpr uint32_t kDevicesMax = 1'000;     // per account; the store's own limits
+inline constexpr uint32_t kTokensMax = 1'000'000;  // per account
 
 // "host:port", "[v6]:port", "unix:/path" taken apart.
 struct Address {
@@ -81,6 +83,29 @@ struct ChatSecure {
     bool operator==(const ChatSecure&) const = default;
 };
 
+// At most `count` in one `period`, all at once if need be; 0: as many as one likes.
+struct Rate {
+    uint32_t count = 0;
+    Duration period{};
+
+    bool operator==(const Rate&) const = default;
+};
+
+struct Limits {
+    Rate knocks_per_token{30, minutes(1)};
+    Rate knocks_per_account{300, minutes(1)};
+    Rate knocks_per_address{6'000, minutes(1)};
+    Rate logins_per_address{300, hours(1)};
+    Rate logins_per_account{30, hours(1)};
+    Rate tokens_per_address{6'000, hours(1)};
+    Rate tokens_per_account{2'000, hours(24)};
+    std::vector<std::string> unlimited_addresses;
+    uint32_t devices_max = 100;    // per account
+    uint32_t tokens_max = 20'000;  // per account
+
+    bool operator==(const Limits&) const = default;
+};
+
 struct Config {
     std::string data_dir = "/var/lib/knuckle";
     std::string store_key_file;      // default: store.key in data_dir
@@ -95,6 +120,9 @@ struct Config {
     Duration idle_timeout = seconds(75);     // of a connection without a request
     uint32_t connections_max = 20'000;       // per worker
     uint32_t jobs_max = 20'000;              // per worker: pushes in our hands
+    std::string client_address_field;        // set by trusted proxies; empty: there is none
+    std::vector<std::string> trusted_proxies;
+    Limits limits;
     std::vector<App> apps;
 
     bool operator==(const Config&) const = default;

@@ -244,6 +244,24 @@ bool Table::duration(std::string_view key, Duration& to, Duration min, Duration 
     return true;
 }
 
+bool Table::rate(std::string_view key, Rate& to, Duration interval_max) {
+    const Value* const value = ask(key, Type::text, "a rate, such as \"30 per minute\"");
+    if (value == nullptr) return false;
+    const Result<Rate> rate = parse_rate(value->text);
+    if (!rate) {
+        add_mistake(key, rate.error().what);
+        return false;
+    }
+    if (rate->count != 0 && rate->period.ns / rate->count > interval_max.ns) {
+        add_mistake(
+            key,
+            "is " + value->text + ", must be at least one in " + format_duration(interval_max));
+        return false;
+    }
+    to = *rate;
+    return true;
+}
+
 bool Table::address(std::string_view key, Address& to, std::string_view hint) {
     const Value* const value =
         ask(key, Type::text, "an address such as \"127.0.0.1:8080\" or \"unix:/path\"", hint);

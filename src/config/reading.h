@@ -71,6 +71,8 @@ public:
     bool boolean(std::string_view key, bool& to);
     bool whole(std::string_view key, uint32_t& to, uint32_t min, uint32_t max);
     bool duration(std::string_view key, Duration& to, Duration min, Duration max);
+    // At least one each `interval_max`, or "off".
+    bool rate(std::string_view key, Rate& to, Duration interval_max = hours(24));
     bool address(std::string_view key, Address& to, std::string_view hint = {});
     // The items of a list of texts; items that are no texts are reported and left out.
     [[nodiscard]] std::vector<const Value*> texts(std::string_view key);

@@ -13,6 +13,7 @@ namespace knuckle::config {
 namespace {
 
 constexpr uint32_t kCountMax = 1'000'000;
+constexpr Duration kKnockIntervalMax = minutes(1);
 // Or 2197, for firewalls that close 443: Apple, "Sending notification requests to APNs".
 constexpr uint16_t kApnsPort = 443;
 constexpr std::string_view kApnsProduction = "api.push.apple.com";
@@ -206,19 +207,57 @@ void read_process(Table& root, Config& config) {
     root.duration("drain_timeout", config.drain_timeout, seconds(0), minutes(10));
 }
 
+void read_ips(Reading& reading, Table& table, std::string_view key, std::vector<std::string>& to) {
+    for (const Value* item : table.texts(key)) {
+        if (const char* mistake = mistake_in_ip(item->text)) {
+            reading.add_mistake(item->place, table.path_of(key), mistake);
+        } else {
+            to.push_back(item->text);
+        }
+    }
+}
+
+void read_http(Reading& reading, Table& root, Config& config) {
+    Table http(reading, root.table("http"), "http");
+    http.duration("idle_timeout", config.idle_timeout, milliseconds(100), hours(1));
+    if (http.text("client_address_field", config.client_address_field) &&
+        !config.client_address_field.empty()) {
+        check(http, "client_address_field", mistake_in_field_name(config.client_address_field));
+    }
+    read_ips(reading, http, "trusted_proxies", config.trusted_proxies);
+    if (!config.trusted_proxies.empty() && config.client_address_field.empty()) {
+        http.add_mistake("trusted_proxies",
+                         "is of no use without client_address_field, the field that they set");
+    }
+    http.finish();
+}
+
+void read_abuse_limits(Reading& reading, Table& table, Limits& limits) {
+    // A knock over one of these is kept until the next is due, so that must be soon.
+    table.rate("knocks_per_token", limits.knocks_per_token, kKnockIntervalMax);
+    table.rate("knocks_per_account", limits.knocks_per_account, kKnockIntervalMax);
+    table.rate("knocks_per_address", limits.knocks_per_address);
+    table.rate("logins_per_address", limits.logins_per_address);
+    table.rate("logins_per_account", limits.logins_per_account);
+    table.rate("tokens_per_address", limits.tokens_per_address);
+    table.rate("tokens_per_account", limits.tokens_per_account);
+    read_ips(reading, table, "unlimited_addresses", limits.unlimited_addresses);
+    table.whole("devices_max", limits.devices_max, 1, kDevicesMax);
+    table.whole("tokens_max", limits.tokens_max, 1, kTokensMax);
+}
+
 void read_limits(Reading& reading, Table& root, Config& config) {
     Table knocks(reading, root.table("knocks"), "knocks");
     knocks.duration("ack_wait", config.ack_wait, milliseconds(10), minutes(1));
     knocks.duration("request_timeout", config.request_timeout, milliseconds(100), minutes(10));
     knocks.finish();
 
-    Table http(reading, root.table("http"), "http");
-    http.duration("idle_timeout", config.idle_timeout, milliseconds(100), hours(1));
-    http.finish();
+    read_http(reading, root, config);
 
     Table limits(reading, root.table("limits"), "limits");
     limits.whole("connections_max", config.connections_max, 1, kCountMax);
     limits.whole("jobs_max", config.jobs_max, 1, kCountMax);
+    read_abuse_limits(reading, limits, config.limits);
     limits.finish();
 }
 

@@ -25,6 +25,11 @@ constexpr std::array<Unit, 5> kUnits{{{"d", hours(24).ns},
                                       {"s", seconds(1).ns},
                                       {"ms", milliseconds(1).ns}}};
 
+constexpr std::array<Unit, 4> kPeriods{{{"second", seconds(1).ns},
+                                        {"minute", minutes(1).ns},
+                                        {"hour", hours(1).ns},
+                                        {"day", hours(24).ns}}};
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -132,6 +137,26 @@ std::string format_duration(Duration duration) {
     return std::to_string(to_ms(duration)) + "ms";
 }
 
+Result<Rate> parse_rate(std::string_view text) {
+    if (text == "off") return Rate{};
+    constexpr std::string_view kPer = " per ";
+    const size_t at = text.find(kPer);
+    const auto count =
+        at == std::string_view::npos ? std::nullopt : parse_decimal(text.substr(0, at));
+    if (!count) return fail(Errc::invalid, "is no rate; write it as in \"30 per minute\"");
+    const std::string_view name = text.substr(at + kPer.size());
+    const auto* const period = std::find_if(
+        kPeriods.begin(), kPeriods.end(), [name](const Unit& each) { return each.name == name; });
+    if (period == kPeriods.end())
+        return fail(Errc::invalid,
+                    "must be per second, minute, hour or day, as in \"30 per minute\"");
+    if (*count == 0)
+        return fail(Errc::limit, "would let nothing through; \"off\" is no limit at all");
+    if (*count > kRateCountMax)
+        return fail(Errc::limit, "is more than 1000000; \"off\" is no limit");
+    return Rate{static_cast<uint32_t>(*count), Duration{period->ns}};
+}
+
 const char* mistake_in_app_name(std::string_view name) {
     // A path prefix and a label in logs; "api" would make /api/v1/ mean two things.
     if (name.empty() || name.size() > kAppNameMax ||
@@ -155,6 +180,23 @@ const char* mistake_in_host(std::string_view host) {
         if (dot == std::string_view::npos) return nullptr;
         host.remove_prefix(dot + 1);
     }
+}
+
+const char* mistake_in_ip(std::string_view address) {
+    return is_ip(AF_INET, address) || is_ip(AF_INET6, address)
+               ? nullptr
+               : "is no IP address; write it alone, as in \"192.0.2.7\" or \"2001:db8::7\"";
+}
+
+const char* mistake_in_field_name(std::string_view name) {
+    const bool is_name = !name.empty() && name.size() <= kFieldNameMax && all_of(name, [](char c) {
+        return is_alphanumeric(c) || c == '-' || c == '_';
+    });
+    if (!is_name) return "is no name of a header field; use one as in \"X-Real-IP\"";
+    // RFC 7239 has a syntax of its own, in which no common proxy speaks unless told to.
+    return to_lower(name) == "forwarded"
+               ? "is not understood; let the proxy send X-Real-IP or X-Forwarded-For"
+               : nullptr;
 }
 
 const char* mistake_in_base_url(std::string_view url) {

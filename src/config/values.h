@@ -21,7 +21,9 @@ inline constexpr size_t kHostNameMax = 253;  // RFC 1035 section 2.3.4, without 
 inline constexpr size_t kUnixPathMax = 107;  // sockaddr_un has 108 bytes, the last one is NUL
 inline constexpr size_t kTopicMax = 255;
 inline constexpr size_t kCollapseIdMax = 64;  // Apple, "Sending notification requests to APNs"
-inline constexpr size_t kAppleIdSize = 10;    // of a key and of a team
+inline constexpr size_t kFieldNameMax = 64;
+inline constexpr uint32_t kRateCountMax = 1'000'000;
+inline constexpr size_t kAppleIdSize = 10;  // of a key and of a team
 inline constexpr std::string_view kCredentialPrefix = "credential:";
 
 // "host:port", "[v6]:port" or "unix:/path".
@@ -33,8 +35,13 @@ Result<Duration> parse_duration(std::string_view text);
 // In the largest unit that is exact.
 [[nodiscard]] std::string format_duration(Duration duration);
 
+// "30 per minute": a whole number, per second, minute, hour or day; or "off".
+Result<Rate> parse_rate(std::string_view text);
+
 [[nodiscard]] const char* mistake_in_app_name(std::string_view name);
 [[nodiscard]] const char* mistake_in_host(std::string_view host);
+[[nodiscard]] const char* mistake_in_ip(std::string_view address);
+[[nodiscard]] const char* mistake_in_field_name(std::string_view name);
 [[nodiscard]] const char* mistake_in_base_url(std::string_view url);
 [[nodiscard]] const char* mistake_in_topic(std::string_view topic);
 [[nodiscard]] const char* mistake_in_apple_id(std::string_view id);

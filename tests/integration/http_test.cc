@@ -233,7 +233,7 @@ TEST_CASE("a client that says nothing is let go", "[http]") {
 
 TEST_CASE("beyond the limit of connections new ones are closed, the others work on", "[http]") {
     World world;
-    world.config.tables = "[limits]\nconnections_max = 4\n";
+    world.config.limits += "connections_max = 4\n";
     Gateway& gateway = world.start();
     std::vector<std::unique_ptr<HttpClient>> clients;
     for (int i = 0; i < 4; ++i) {

@@ -98,11 +98,11 @@ std::string GatewayConfig::text() const {
         return std::string(name) + " = \"" + std::string(value) + "\"\n";
     };
     return key("data_dir", data_dir) + "workers = " + std::to_string(workers) + "\n" + top +
-           listeners + "[admin]\n" + key("address", admin) + tables + "[chatsecure]\n" +
-           key("base_url", "https://push.example.org/api/v1/") + chatsecure + "[apps.chat]\n" +
-           app + "[apps.chat.apns]\n" + key("topic", kTopic) + key("environment", "sandbox") +
-           key("endpoint", endpoint) + key("ca_file", ca_file) + key("key_file", key_file) +
-           key("key_id", kKeyId) + key("team_id", kTeamId) + apns;
+           listeners + "[admin]\n" + key("address", admin) + tables + "[limits]\n" + limits +
+           "[chatsecure]\n" + key("base_url", "https://push.example.org/api/v1/") + chatsecure +
+           "[apps.chat]\n" + app + "[apps.chat.apns]\n" + key("topic", kTopic) +
+           key("environment", "sandbox") + key("endpoint", endpoint) + key("ca_file", ca_file) +
+           key("key_file", key_file) + key("key_id", kKeyId) + key("team_id", kTeamId) + apns;
 }
 
 std::string GatewayConfig::write() const {

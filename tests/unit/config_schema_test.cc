@@ -116,9 +116,21 @@ ack_wait = "500ms"
 request_timeout = 5
 [http]
 idle_timeout = "10m"
+client_address_field = "X-Real-IP"
+trusted_proxies = ["10.0.0.2", "2001:db8::2"]
 [limits]
 connections_max = 1
 jobs_max = 1000000
+knocks_per_token = "1 per minute"
+knocks_per_account = "2 per second"
+knocks_per_address = "off"
+logins_per_address = "3 per day"
+logins_per_account = "4 per hour"
+tokens_per_address = "5 per minute"
+tokens_per_account = "6 per day"
+unlimited_addresses = ["192.0.2.7"]
+devices_max = 7
+tokens_max = 8
 [chatsecure]
 base_url = "http://127.0.0.1:8080/api/v1/"
 pubsub_jid = "pubsub.example.org"
@@ -158,6 +170,18 @@ team_id = "DEF123GHIJ"
     CHECK(config.idle_timeout == minutes(10));
     CHECK(config.connections_max == 1);
     CHECK(config.jobs_max == 1'000'000);
+    CHECK(config.client_address_field == "X-Real-IP");
+    CHECK(config.trusted_proxies == Lines{"10.0.0.2", "2001:db8::2"});
+    CHECK(config.limits == Limits{{1, minutes(1)},
+                                  {2, seconds(1)},
+                                  {},
+                                  {3, hours(24)},
+                                  {4, hours(1)},
+                                  {5, minutes(1)},
+                                  {6, hours(24)},
+                                  {"192.0.2.7"},
+                                  7,
+                                  8});
     CHECK(config.chatsecure ==
           ChatSecure{"http://127.0.0.1:8080/api/v1/", "pubsub.example.org", hours(168), true});
     REQUIRE(config.apps.size() == 2);  // in the order of the file
@@ -172,6 +196,44 @@ team_id = "DEF123GHIJ"
     CHECK(config.apps[0].apns.expiration == minutes(1));
     CHECK(config.apps[1].name == "a");
     CHECK(config.apps[1].apns.endpoint == Address{"localhost", 2197, ""});
+}
+
+TEST_CASE("mistakes in limits are shown where they stand", "[config]") {
+    const Lines lines = mistakes_in(kListen + kChatSecure + kApp +
+                                    "[http]\n"
+                                    "client_address_field = \"Forwarded\"\n"
+                                    "trusted_proxies = [\"10.0.0.2\", \"10.0.0.0/8\"]\n"
+                                    "[limits]\n"
+                                    "knocks_per_token = \"59 per hour\"\n"
+                                    "knocks_per_account = 300\n"
+                                    "logins_per_account = \"30 an hour\"\n"
+                                    "tokens_per_account = \"0 per day\"\n"
+                                    "unlimited_addresses = [\"localhost\"]\n"
+                                    "devices_max = 0\n"
+                                    "tokens_max = 1000001\n");
+    CHECK(lines ==
+          Lines{"f:11:24: http.client_address_field: is not understood; let the proxy send "
+                "X-Real-IP or X-Forwarded-For",
+                "f:12:32: http.trusted_proxies: is no IP address; write it alone, as in "
+                "\"192.0.2.7\" or \"2001:db8::7\"",
+                "f:14:20: limits.knocks_per_token: is 59 per hour, must be at least one in 1m",
+                "f:15:22: limits.knocks_per_account: is a whole number, must be a rate, such as "
+                "\"30 per minute\"",
+                "f:16:22: limits.logins_per_account: is no rate; write it as in \"30 per minute\"",
+                "f:17:22: limits.tokens_per_account: would let nothing through; \"off\" is no "
+                "limit at all",
+                "f:18:24: limits.unlimited_addresses: is no IP address; write it alone, as in "
+                "\"192.0.2.7\" or \"2001:db8::7\"",
+                "f:19:15: limits.devices_max: is 0, must be a whole number from 1 to 1000",
+                "f:20:14: limits.tokens_max: is 1000001, must be a whole number from 1 to "
+                "1000000"});
+    CHECK(
+        mistakes_in(kListen + kChatSecure + kApp + "[http]\ntrusted_proxies = [\"10.0.0.2\"]\n") ==
+        Lines{"f:11:19: http.trusted_proxies: is of no use without client_address_field, the "
+              "field that they set"});
+    CHECK(mistakes_in(kListen + kChatSecure + kApp +
+                      "[limits]\nknocks_per_token = \"off\"\nknocks_per_account = \"60 per "
+                      "hour\"\n") == Lines{});
 }
 
 TEST_CASE("an empty file is told everything it lacks", "[config]") {

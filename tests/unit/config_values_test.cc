@@ -99,6 +99,59 @@ TEST_CASE("a duration is shown in its largest exact unit", "[config]") {
     }
 }
 
+TEST_CASE("a rate is a whole number and a period, or off", "[config]") {
+    CHECK(*parse_rate("1 per second") == Rate{1, seconds(1)});
+    CHECK(*parse_rate("30 per minute") == Rate{30, minutes(1)});
+    CHECK(*parse_rate("300 per hour") == Rate{300, hours(1)});
+    CHECK(*parse_rate("1000000 per day") == Rate{1'000'000, hours(24)});
+    CHECK(*parse_rate("off") == Rate{});
+    const std::vector<std::pair<const char*, const char*>> cases = {
+        {"", "is no rate"},
+        {"30", "is no rate"},
+        {"Off", "is no rate"},
+        {"30/minute", "is no rate"},
+        {"thirty per minute", "is no rate"},
+        {"-1 per minute", "is no rate"},
+        {"1.5 per minute", "is no rate"},
+        {" 30 per minute", "is no rate"},
+        {"30  per minute", "is no rate"},
+        {"99999999999999999999 per day", "is no rate"},
+        {"30 per ", "per second, minute, hour or day"},
+        {"30 per minutes", "per second, minute, hour or day"},
+        {"30 per week", "per second, minute, hour or day"},
+        {"30 per minute ", "per second, minute, hour or day"},
+        {"0 per minute", "would let nothing through"},
+        {"1000001 per day", "is more than 1000000"},
+    };
+    for (const auto& [text, why] : cases) {
+        INFO(text);
+        const auto rate = parse_rate(text);
+        REQUIRE_FALSE(rate);
+        CHECK_THAT(rate.error().what, Catch::Matchers::ContainsSubstring(why));
+    }
+}
+
+TEST_CASE("an IP address stands alone", "[config]") {
+    for (const char* address : {"192.0.2.7", "2001:db8::7", "::1"})
+        CHECK(mistake_in_ip(address) == nullptr);
+    for (const char* address :
+         {"", "localhost", "192.0.2.7:80", "[::1]", "192.0.2.0/24", "2001:db8::/64", "192.0.2"}) {
+        INFO(address);
+        CHECK(mistake_in_ip(address) != nullptr);
+    }
+}
+
+TEST_CASE("a field that tells the client's address is one that we understand", "[config]") {
+    for (const char* name : {"X-Real-IP", "X-Forwarded-For", "CF-Connecting-IP", "x_client"})
+        CHECK(mistake_in_field_name(name) == nullptr);
+    const std::string long_name(65, 'x');
+    for (const char* name :
+         {"", "X-Real-IP:", "X Real IP", "Forwarded", "forwarded", "\xc3\xa9", long_name.c_str()}) {
+        INFO(name);
+        CHECK(mistake_in_field_name(name) != nullptr);
+    }
+}
+
 TEST_CASE("an app's name fits a path and a log line", "[config]") {
     for (const char* name :
          {"chat", "a", "zom-2", "0", "apis", "api-2", "abcdefghijklmnopqrstuvwxyz-01234"}) {

@@ -218,7 +218,7 @@ Result<WriteStatus> Committer::State::apply(const UpdateToken& change) {
     if (!KNUCKLE_TRY(rows.has(device_key(ref)))) return WriteStatus::not_found;
     if (record.device != token.device) {
         if (!KNUCKLE_TRY(owned.add(ref, hash))) return WriteStatus::over_quota;
-        KNUCKLE_TRY(owned.remove({token.account, record.device}, hash));
+        KNUCKLE_TRY(owned.remove({token.account, record.device}, {&hash, 1}));
     }
     KNUCKLE_TRY(put_token(key, plain, token.expires));
     return WriteStatus::done;
@@ -231,7 +231,7 @@ Result<WriteStatus> Committer::State::apply(const DeleteToken& change) {
     const Row row = KNUCKLE_TRY(read(key, record, kExpirySize));
     if (row != Row::sound) return refusal(row);
     if (record.account != change.account) return WriteStatus::not_found;
-    KNUCKLE_TRY(owned.remove({record.account, record.device}, hash));
+    KNUCKLE_TRY(owned.remove({record.account, record.device}, {&hash, 1}));
     KNUCKLE_TRY(rows.erase(key));
     return WriteStatus::done;
 }

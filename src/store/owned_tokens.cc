@@ -37,28 +37,26 @@ Result<bool> OwnedTokens::add(const DeviceRef& ref, const LookupHash& token) {
     return true;
 }
 
-Result<void> OwnedTokens::remove(const DeviceRef& ref, const LookupHash& token) {
+Result<void> OwnedTokens::remove(const DeviceRef& ref, OwnedHashes tokens) {
+    std::vector<LookupHash> gone(tokens.begin(), tokens.end());
+    std::ranges::sort(gone);
     const auto keys = KNUCKLE_TRY(rows_.list(owned_by(ref)));
-    for (const RowKey& key : keys) {
-        auto hashes = KNUCKLE_TRY(read(key));
-        const auto found = std::ranges::find(hashes, token);
-        if (found == hashes.end()) continue;
-        const uint32_t before = KNUCKLE_TRY(count(ref.account));
-        // The very last one takes its place, so that all parts but the last stay full.
-        const RowKey& last_key = keys.back();
-        auto last = KNUCKLE_TRY(read(last_key));
-        if (&key == &last_key || last.empty()) {
-            *found = hashes.back();
-            hashes.pop_back();
-        } else {
-            *found = last.back();
-            last.pop_back();
-            KNUCKLE_TRY(write(last_key, last));
-        }
-        KNUCKLE_TRY(write(key, hashes));
-        return set_count(ref.account, before - std::min(before, 1U));
+    Parts parts;
+    size_t count_gone = 0;
+    for (size_t place = 0; place < keys.size() && count_gone < gone.size(); ++place) {
+        auto hashes = KNUCKLE_TRY(read(keys[place]));
+        const size_t count_here = std::erase_if(hashes, [&gone](const LookupHash& hash) {
+            return std::ranges::binary_search(gone, hash);
+        });
+        if (count_here > 0) parts.emplace(place, std::move(hashes));
+        count_gone += count_here;
     }
-    return {};
+    if (count_gone == 0) return {};
+    const uint32_t before = KNUCKLE_TRY(count(ref.account));
+    KNUCKLE_TRY(fill_gaps(keys, parts));
+    for (const auto& [place, hashes] : parts) KNUCKLE_TRY(write(keys[place], hashes));
+    return set_count(ref.account,
+                     before - static_cast<uint32_t>(std::min<size_t>(before, count_gone)));
 }
 
 Result<std::vector<LookupHash>> OwnedTokens::take(const DeviceRef& ref) {
@@ -85,6 +83,28 @@ Result<std::vector<LookupHash>> OwnedTokens::read(const RowKey& key) {
 Result<void> OwnedTokens::write(const RowKey& key, OwnedHashes hashes) {
     if (hashes.empty()) return rows_.erase(key);
     return rows_.put(key, encode_owned(hashes));
+}
+
+// The very last tokens take the places of those that went from `parts`, so that all rows but the
+// last stay full. The rows they came from join `parts`.
+Result<void> OwnedTokens::fill_gaps(std::span<const RowKey> keys, Parts& parts) {
+    size_t last = keys.size() - 1;
+    for (auto& [place, hashes] : parts) {
+        while (hashes.size() < kOwnedPerRow && place < last) {
+            if (!parts.contains(last)) {
+                auto tail = KNUCKLE_TRY(read(keys[last]));
+                if (!tail.empty()) parts.emplace(last, std::move(tail));
+            }
+            const auto tail = parts.find(last);
+            if (tail == parts.end() || tail->second.empty()) {
+                --last;  // damaged, or used up
+                continue;
+            }
+            hashes.push_back(tail->second.back());
+            tail->second.pop_back();
+        }
+    }
+    return {};
 }
 
 Result<std::vector<LookupHash>> OwnedTokens::take_all(const RowKey& front) {

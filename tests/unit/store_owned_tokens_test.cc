@@ -23,6 +23,9 @@ struct Lists {
     Rows rows{txn.get(), shelf.env().state().tree};
     OwnedTokens owned{rows};
 
+    [[nodiscard]] bool remove(const DeviceRef& ref, const std::vector<LookupHash>& tokens) {
+        return owned.remove(ref, tokens).has_value();
+    }
     size_t rows_of(const DeviceRef& ref) { return must(rows.list(owned_by(ref))).size(); }
     std::set<LookupHash> tokens_of(const DeviceRef& ref) {
         std::set<LookupHash> tokens;
@@ -57,9 +60,9 @@ TEST_CASE("An account's tokens are counted, over all its devices", "[store][owne
     CHECK(must(lists.owned.count(kAnna)) == 5U);
     CHECK(lists.tokens_of(kTablet) == std::set{hash_of(3), hash_of(4)});
 
-    REQUIRE(lists.owned.remove(kPhone, hash_of(3)));  // the tablet's: not there
+    REQUIRE(lists.remove(kPhone, {hash_of(3)}));  // the tablet's: not there
     CHECK(must(lists.owned.count(kAnna)) == 5U);
-    REQUIRE(lists.owned.remove(kPhone, hash_of(0)));
+    REQUIRE(lists.remove(kPhone, {hash_of(0)}));
     CHECK(must(lists.owned.count(kAnna)) == 4U);
 
     CHECK(must(lists.owned.take(kTablet)).size() == 2);
@@ -84,7 +87,7 @@ TEST_CASE("Long lists stay dense and lose nothing, in whatever order tokens come
             order.push_back(hash);
         } else {
             const size_t at = random.below(order.size());
-            REQUIRE(lists.owned.remove(kPhone, order[at]));
+            REQUIRE(lists.remove(kPhone, {order[at]}));
             expected.erase(order[at]);
             order.erase(order.begin() + static_cast<ptrdiff_t>(at));
         }
@@ -93,10 +96,35 @@ TEST_CASE("Long lists stay dense and lose nothing, in whatever order tokens come
     }
     CHECK(lists.tokens_of(kPhone) == expected);
     while (!order.empty()) {
-        REQUIRE(lists.owned.remove(kPhone, order.back()));
+        REQUIRE(lists.remove(kPhone, {order.back()}));
         order.pop_back();
     }
     CHECK(must(lists.rows.list(tally_key(kAnna))).empty());
+}
+
+TEST_CASE("Many tokens of a device go at once, wherever they stand in its list",
+          "[store][owned_tokens]") {
+    Random random(32);
+    for (const size_t count : {1, 31, 32, 33, 64, 500}) {
+        for (const uint64_t percent : {1, 30, 70, 100}) {
+            Lists lists;
+            std::set<LookupHash> expected;
+            std::vector<LookupHash> gone = {hash_of(9'999)};  // was never there
+            for (size_t number = 0; number < count; ++number) {
+                REQUIRE(must(lists.owned.add(kPhone, hash_of(number))));
+                if (random.below(100) < percent) {
+                    gone.push_back(hash_of(number));
+                } else {
+                    expected.insert(hash_of(number));
+                }
+            }
+            std::ranges::reverse(gone);
+            REQUIRE(lists.remove(kPhone, gone));
+            CHECK(lists.tokens_of(kPhone) == expected);
+            CHECK(must(lists.owned.count(kAnna)) == expected.size());
+            CHECK(lists.rows_of(kPhone) == (expected.size() + kOwnedPerRow - 1) / kOwnedPerRow);
+        }
+    }
 }
 
 TEST_CASE("Damaged lists are left alone and do not stop new tokens", "[store][owned_tokens]") {
@@ -105,14 +133,22 @@ TEST_CASE("Damaged lists are left alone and do not stop new tokens", "[store][ow
     SECTION("the last part") {
         REQUIRE(lists.rows.put(owned_key(kPhone, 1), as_bytes("nonsense")));
         REQUIRE(must(lists.owned.add(kPhone, hash_of(100))));
-        REQUIRE(lists.owned.remove(kPhone, hash_of(5)));
-        REQUIRE(lists.owned.remove(kPhone, hash_of(35)));  // lost with its row
+        REQUIRE(lists.remove(kPhone, {hash_of(5)}));
+        REQUIRE(lists.remove(kPhone, {hash_of(35)}));  // lost with its row
         CHECK(must(lists.owned.take(kPhone)).size() == 32);
+        CHECK(lists.rows_of(kPhone) == 0);
+    }
+    SECTION("the last part, when gaps before it are filled") {
+        for (size_t i = 40; i < 70; ++i) REQUIRE(must(lists.owned.add(kPhone, hash_of(i))));
+        REQUIRE(lists.rows.put(owned_key(kPhone, 2), as_bytes("nonsense")));
+        REQUIRE(lists.remove(kPhone, {hash_of(1), hash_of(2), hash_of(63), hash_of(65)}));
+        CHECK(must(lists.rows.get(owned_key(kPhone, 2))).has_value());
+        CHECK(must(lists.owned.take(kPhone)).size() == 61);
     }
     SECTION("the first part") {
         REQUIRE(lists.rows.put(owned_key(kPhone, 0), as_bytes("nonsense")));
         REQUIRE(must(lists.owned.add(kPhone, hash_of(100))));
-        REQUIRE(lists.owned.remove(kPhone, hash_of(33)));
+        REQUIRE(lists.remove(kPhone, {hash_of(33)}));
         CHECK(must(lists.owned.take(kPhone)).size() == 8);
     }
     SECTION("the tally") {

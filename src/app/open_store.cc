@@ -2,13 +2,24 @@
 #include "app/open_store.h"
 
 #include <cerrno>
+#include <chrono>
 #include <sys/stat.h>
 #include <utility>
 
 #include "app/files.h"
+#include "base/time.h"
 #include "store/keys.h"
 
 namespace knuckle::app {
+
+namespace {
+
+UnixTime read_clock() {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    return {std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
+}
+
+}  // namespace
 
 std::optional<store::Env> open_store(const config::Config& config, OpenFailure& failure) {
     const auto fail_on = [&](const char* what, const std::string& on, Error error) {
@@ -26,7 +37,8 @@ std::optional<store::Env> open_store(const config::Config& config, OpenFailure& 
     const Result<store::Keys> keys =
         store::load_or_create_keys(*key_path, !store::Env::exists(directory));
     if (!keys) return fail_on("reading the store's key", *key_path, keys.error());
-    Result<store::Env> env = store::Env::open({.directory = directory, .keys = *keys});
+    Result<store::Env> env =
+        store::Env::open({.directory = directory, .keys = *keys, .now = read_clock()});
     if (!env) return fail_on("opening the database", directory, env.error());
     return std::move(*env);
 }

@@ -38,6 +38,7 @@ struct Committer::State {
     // One function per kind of write.
     Result<WriteStatus> apply(const CreateAccount& change);
     Result<WriteStatus> apply(const SetPasswordHash& change);
+    Result<WriteStatus> apply(const TouchAccount& change);
     Result<WriteStatus> apply(const DeleteAccount& change);
     Result<WriteStatus> apply(const CreateDevice& change);
     Result<WriteStatus> apply(const UpdateDevice& change);
@@ -121,6 +122,17 @@ Result<WriteStatus> Committer::State::apply(const SetPasswordHash& change) {
     const ByteView plain = encode(account, write_plain);
     if (plain.empty()) return WriteStatus::failed;
     KNUCKLE_TRY(put_sealed(key, plain));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const TouchAccount& change) {
+    const RowKey key = account_key(change.account);
+    AccountRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row != Row::sound) return refusal(row);
+    if (!is_worth_noting(record.seen, change.seen)) return WriteStatus::done;
+    record.seen = change.seen;
+    KNUCKLE_TRY(put_sealed(key, encode(to_account(change.account, record), write_plain)));
     return WriteStatus::done;
 }
 

@@ -12,21 +12,14 @@
 #include "crypto/digest.h"
 #include "store/lmdb_env.h"
 #include "store/page_check.h"
+#include "store/rows.h"
 #include "store/schema.h"
+#include "store/upgrade.h"
 #include "store/vault.h"
 
 namespace knuckle::store {
 
 namespace {
-
-// One step of the schema: rewrites what `from` has into what `from` + 1 has, within `txn`.
-struct Upgrade {
-    uint32_t from;
-    Result<void> (*apply)(MDB_txn* txn, MDB_dbi tree, Vault& vault);
-};
-// Without a gap up to kSchemaVersion. Version 1 is the first there is.
-constexpr std::span<const Upgrade> kUpgrades;
-static_assert(kUpgrades.size() == kSchemaVersion - 1);
 
 std::string data_path(const std::string& directory) { return directory + "/data.mdb"; }
 
@@ -133,11 +126,7 @@ Result<void> put_version(MDB_txn* txn, MDB_dbi tree) {
 }
 
 // A new database: the rows that say what it is.
-Result<void> found(MDB_txn* txn, MDB_dbi tree, Vault& vault) {
-    crypto::SecureRandom::Seed seed;
-    KNUCKLE_TRY(crypto::os_random(seed));
-    crypto::SecureRandom random(seed);
-    crypto::wipe(seed);
+Result<void> found(MDB_txn* txn, MDB_dbi tree, Vault& vault, crypto::SecureRandom& random) {
     KNUCKLE_TRY(put_version(txn, tree));
     const RowKey key(Table::check);
     const LookupHash hash = vault.hash(Table::check, "", "check");
@@ -178,18 +167,11 @@ Result<void> check_keys(MDB_txn* txn, MDB_dbi tree, Vault& vault) {
                 "the key file does not belong to this database; use the one it was made with");
 }
 
-// Brings the schema to kSchemaVersion, all steps in one transaction.
-Result<void> upgrade(MDB_txn* txn, MDB_dbi tree, Vault& vault, uint32_t version) {
-    for (const Upgrade& step : kUpgrades) {
-        if (step.from != version) continue;
-        KNUCKLE_TRY(step.apply(txn, tree, vault));
-        ++version;
-    }
-    KNUCKLE_ASSERT(version == kSchemaVersion);
-    return put_version(txn, tree);
-}
-
-Result<void> open_schema(Env::State& state, const std::string& directory) {
+Result<void> open_schema(Env::State& state, const std::string& directory, UnixTime now) {
+    crypto::SecureRandom::Seed seed;
+    KNUCKLE_TRY(crypto::os_random(seed));
+    crypto::SecureRandom random(seed);
+    crypto::wipe(seed);
     Transaction txn = KNUCKLE_TRY(Transaction::begin_write(state.lmdb.get()));
     if (const int code = mdb_dbi_open(txn.get(), nullptr, 0, &state.tree))
         return storage_error(code);
@@ -202,12 +184,16 @@ Result<void> open_schema(Env::State& state, const std::string& directory) {
             static_cast<int32_t>(version));
     }
     if (version == 0) {
-        KNUCKLE_TRY(found(txn.get(), state.tree, vault));
+        KNUCKLE_TRY(found(txn.get(), state.tree, vault, random));
         KNUCKLE_TRY(txn.commit());
         return sync_directory(directory);
     }
     KNUCKLE_TRY(check_keys(txn.get(), state.tree, vault));
-    if (version < kSchemaVersion) KNUCKLE_TRY(upgrade(txn.get(), state.tree, vault, version));
+    if (version < kSchemaVersion) {
+        Rows rows(txn.get(), state.tree);
+        KNUCKLE_TRY(upgrade(rows, vault, random, version, now));
+        KNUCKLE_TRY(put_version(txn.get(), state.tree));
+    }
     return txn.commit();
 }
 
@@ -225,7 +211,7 @@ Result<Env> Env::open(const EnvOptions& options) {
     state->lock = KNUCKLE_TRY(take_lock(options.directory));
     KNUCKLE_TRY(check_file(options.directory));
     state->lmdb = KNUCKLE_TRY(open_lmdb(options));
-    KNUCKLE_TRY(open_schema(*state, options.directory));
+    KNUCKLE_TRY(open_schema(*state, options.directory, options.now));
     return Env(std::move(state));
 }
 

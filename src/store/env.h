@@ -2,7 +2,7 @@
 // The open database: one LMDB environment in `data_dir`, one writer (the committer), many readers.
 //
 //     auto keys = load_or_create_keys(key_file, !Env::exists(data_dir));
-//     auto env = Env::open({.directory = data_dir, .keys = *keys});
+//     auto env = Env::open({.directory = data_dir, .keys = *keys, .now = now});
 //     env->warm_up();
 //     Reader reader(*env);                       one per worker
 //     Committer committer(*env, random);         one per process
@@ -22,6 +22,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "store/keys.h"
 
 namespace knuckle::store {
@@ -33,6 +34,7 @@ inline constexpr size_t kMapSize = size_t{64} << 30;
 struct EnvOptions {
     std::string directory;
     Keys keys;
+    UnixTime now;  // when accounts of a schema that did not say were seen last
     size_t map_size = kMapSize;
 };
 

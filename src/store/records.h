@@ -24,6 +24,21 @@ inline constexpr size_t kPayloadMax = 8'192;
 inline constexpr size_t kDevicesPerAccountMax = 1'000;
 inline constexpr size_t kTokensPerAccountMax = 1'000'000;
 
+// Being used is noted only when the last note is older, so that it costs one write per account and
+// day.
+inline constexpr Duration kSeenGrain = hours(24);
+
+// Is it worth a write that an account, last seen at `seen`, is used `now`?
+[[nodiscard]] constexpr bool is_worth_noting(UnixTime seen, UnixTime now) {
+    return seen + kSeenGrain <= now;
+}
+// Has nobody used an account for `lifetime`? What was not noted counts in its favour, so it lives at
+// least that long after its last use, and therefore longer than every token that was made with it,
+// if tokens do not live longer than `lifetime`.
+[[nodiscard]] constexpr bool is_idle(UnixTime seen, Duration lifetime, UnixTime now) {
+    return seen + kSeenGrain + lifetime <= now;
+}
+
 enum class DeviceKind : uint8_t { apns = 1, gcm = 2 };
 
 // `app` names the [apps.NAME] a row belongs to; rows of one app are invisible to another.
@@ -35,6 +50,7 @@ struct Account {
     std::string password_hash;  // see crypto/password.h
     std::string auth_token;     // 40 lower-case hex digits
     UnixTime created;
+    UnixTime seen;  // somebody used it then, or up to kSeenGrain later
 
     bool operator==(const Account&) const = default;
 };

@@ -95,6 +95,7 @@ bool decode(ByteView plain, AccountRecord& record) {
     record.password_hash = fields.text(kPasswordHashMax);
     record.auth_token = fields.packed(kTokenTextMax);
     record.created = fields.time();
+    record.seen = fields.time();
     return fields.is_complete() && is_app_name(record.app);
 }
 
@@ -152,7 +153,8 @@ Account to_account(const Uuid& id, const AccountRecord& record) {
             .email = std::string(record.email),
             .password_hash = std::string(record.password_hash),
             .auth_token = record.auth_token.text(),
-            .created = record.created};
+            .created = record.created,
+            .seen = record.seen};
 }
 
 Device to_device(const DeviceRef& ref, const DeviceRecord& record) {
@@ -202,6 +204,7 @@ ByteView encode(const Account& account, PlainBytes& storage) {
         .text(account.password_hash, kPasswordHashMax)
         .packed(account.auth_token, kTokenTextMax)
         .time(account.created)
+        .time(account.seen)
         .bytes();
 }
 
@@ -265,6 +268,11 @@ std::array<uint8_t, kExpirySize> encode_expiry(UnixTime expires) {
     const int64_t rounded_down = std::clamp(to_unix_seconds(expires), int64_t{0}, kMax);
     const bool is_whole = from_unix_seconds(rounded_down) >= expires;
     return encode_count(static_cast<uint32_t>(std::min(rounded_down + (is_whole ? 0 : 1), kMax)));
+}
+
+std::optional<UnixTime> decode_expiry(ByteView value) {
+    if (value.size() < kExpirySize) return std::nullopt;
+    return from_unix_seconds(load<uint32_t>(value.first(kExpirySize)));
 }
 
 std::optional<OwnedHashes> decode_owned(ByteView value) {

@@ -23,7 +23,7 @@
 //                      row's key; key-id is 1 until keys can be changed, and says then which it was
 //
 //   account record  := app(text) username(text) email(text) password-hash(text) auth-token(packed)
-//                      created(time)
+//                      created(time) seen(time)
 //   device record   := flags(u8) created(time) registered(time) registration-id(packed)
 //                      [name(text)] [device-id(text)]
 //                      flags: kind in bits 0-3; 0x10 has name, 0x20 has device id, 0x40 active,
@@ -45,6 +45,7 @@
 // In the clear are: how many rows there are; which of them belong to one account or device, named
 // by its random id; when a token expires, to the second and never early, so that a sweep needs no
 // key. A record has exactly one encoding; whatever else authenticates is refused by decode().
+// Version 2 is this; what earlier ones lacked is in store/upgrade.h.
 // Limits: those of store/records.h.  Thread: any.
 #pragma once
 
@@ -63,7 +64,7 @@
 
 namespace knuckle::store {
 
-inline constexpr uint32_t kSchemaVersion = 1;
+inline constexpr uint32_t kSchemaVersion = 2;
 
 enum class Table : uint8_t {
     format = 'F',
@@ -127,6 +128,7 @@ struct AccountRecord {
     std::string_view password_hash;
     PackedText auth_token;
     UnixTime created;
+    UnixTime seen;
 };
 struct DeviceRecord {
     DeviceKind kind = DeviceKind::apns;
@@ -188,6 +190,8 @@ inline constexpr size_t kFormatSize = 12;
 // What stands before the sealed part of a token's value.
 inline constexpr size_t kExpirySize = 4;
 [[nodiscard]] std::array<uint8_t, kExpirySize> encode_expiry(UnixTime expires);
+// Empty if `value` is too short to be a token's.
+[[nodiscard]] std::optional<UnixTime> decode_expiry(ByteView value);
 
 // One row for many tokens: a row for each would take three times the room.
 inline constexpr size_t kOwnedPerRow = 32;

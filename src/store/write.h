@@ -26,6 +26,11 @@ struct SetPasswordHash {
     Uuid account;
     std::string password_hash;
 };
+// Somebody used the account. Ignored, but done, if that is known to within kSeenGrain.
+struct TouchAccount {
+    Uuid account;
+    UnixTime seen;
+};
 // With everything that belongs to it, in this one commit.
 struct DeleteAccount {
     Uuid account;
@@ -85,6 +90,7 @@ struct ClearPending {
 
 using Change = std::variant<CreateAccount,
                             SetPasswordHash,
+                            TouchAccount,
                             DeleteAccount,
                             CreateDevice,
                             UpdateDevice,

@@ -108,6 +108,7 @@ inline Account an_account(const std::string& name, const std::string& app = "cha
         "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$" + secret_of("password " + name);
     account.auth_token = secret_of(app + " " + name);
     account.created = kNoon;
+    account.seen = kNoon;
     return account;
 }
 
@@ -159,8 +160,10 @@ public:
     void open() { open(map_size_); }
     void open(size_t map_size) {
         map_size_ = map_size;
-        auto env =
-            Env::open({.directory = directory_.path(), .keys = some_keys(), .map_size = map_size_});
+        auto env = Env::open({.directory = directory_.path(),
+                              .keys = some_keys(),
+                              .now = kNoon,
+                              .map_size = map_size_});
         if (!env) FAIL(env.error().what);
         env_.emplace(std::move(*env));
         committer_ = std::make_unique<Committer>(*env_, random_);

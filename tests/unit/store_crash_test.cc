@@ -19,7 +19,10 @@ namespace {
 constexpr uint32_t kBatchSize = 7;
 
 EnvOptions options_for(const TempDirectory& directory) {
-    return {.directory = directory.path(), .keys = some_keys(), .map_size = Shelf::kMapSize};
+    return {.directory = directory.path(),
+            .keys = some_keys(),
+            .now = kNoon,
+            .map_size = Shelf::kMapSize};
 }
 
 std::string token_text(uint32_t batch, uint32_t index) {

@@ -19,7 +19,10 @@ using namespace knuckle::store;
 namespace {
 
 EnvOptions options_for(const TempDirectory& directory, uint8_t key = 1) {
-    return {.directory = directory.path(), .keys = some_keys(key), .map_size = Shelf::kMapSize};
+    return {.directory = directory.path(),
+            .keys = some_keys(key),
+            .now = kNoon,
+            .map_size = Shelf::kMapSize};
 }
 
 Error refusal(const EnvOptions& options) {

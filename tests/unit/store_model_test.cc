@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The store against a model of it in a few maps: thousands of random writes from a fixed seed, some
-// refused, in batches of every size, with a reopening now and then. Status by status and row by row
-// they must agree.
+// refused, in batches of every size, a day apart, with a reopening now and then. Status
+// by status and row by row they must agree.
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -37,6 +38,12 @@ public:
         const auto account = accounts.find(change.account);
         if (account == accounts.end()) return WriteStatus::not_found;
         account->second.password_hash = change.password_hash;
+        return WriteStatus::done;
+    }
+    WriteStatus apply(const TouchAccount& change) {
+        const auto account = accounts.find(change.account);
+        if (account == accounts.end()) return WriteStatus::not_found;
+        if (account->second.seen + kSeenGrain <= change.seen) account->second.seen = change.seen;
         return WriteStatus::done;
     }
     WriteStatus apply(const DeleteAccount& change) {
@@ -132,6 +139,8 @@ public:
     explicit Chance(uint64_t seed) : random_(seed) {}
 
     [[nodiscard]] uint64_t below(uint64_t bound) { return random_.below(bound); }
+    [[nodiscard]] UnixTime now() const { return now_; }
+    void sleep() { now_ = now_ + hours(24); }
 
     Change change() {
         const Account account = this->account();
@@ -141,6 +150,7 @@ public:
             case 1:
                 return CreateAccount{account};
             case 2:
+                if (below(2) == 0) return TouchAccount{account.id, account.seen};
                 return SetPasswordHash{account.id, "hash " + std::to_string(below(1'000))};
             case 3:
                 if (below(4) == 0) return DeleteAccount{account.id};
@@ -179,6 +189,7 @@ private:
         // The same name under another id or the other way round now and then.
         if (below(10) == 0) account.id = id_of("id " + std::to_string(below(3)));
         account.created = time();
+        account.seen = now_ + seconds(static_cast<int64_t>(below(80'000)));
         return account;
     }
     Device device(const Account& account) {
@@ -196,7 +207,7 @@ private:
         token.text = text();
         token.name = std::string(below(200), 'n');
         token.created = time();
-        token.expires = time();
+        token.expires = now_ + seconds(static_cast<int64_t>(below(20 * 86'400)));
         return token;
     }
     Pending pending(const Device& device) {
@@ -208,6 +219,7 @@ private:
     }
 
     Random random_;
+    UnixTime now_ = from_unix_seconds(to_unix_seconds(kNoon));
 };
 
 auto text_of(const Token& token) { return token.text; }
@@ -278,6 +290,7 @@ void live_through(uint64_t seed, int batches) {
             REQUIRE(statuses[i] == expected);
             ++seen[expected];
         }
+        chance.sleep();
         if (batch % 25 == 0) agree(shelf, model);
         if (batch % 100 == 99) shelf.reopen();  // which checks every page, too
     }

@@ -61,8 +61,10 @@ std::string live_with(const TempDirectory& directory, const std::string& file) {
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        auto env = Env::open(
-            {.directory = directory.path(), .keys = some_keys(), .map_size = Shelf::kMapSize});
+        auto env = Env::open({.directory = directory.path(),
+                              .keys = some_keys(),
+                              .now = kNoon,
+                              .map_size = Shelf::kMapSize});
         if (!env) ::_exit(1);
         env->warm_up();
         crypto::SecureRandom random(crypto::SecureRandom::Seed{3});

@@ -284,6 +284,9 @@ TEST_CASE("An expiry in the clear is in whole seconds and never early", "[store]
     CHECK(seconds_of({INT64_MAX}) == UINT32_MAX);
     CHECK(seconds_of({INT64_MIN}) == 0U);
     CHECK(seconds_of({int64_t{UINT32_MAX} * 1'000'000}) == UINT32_MAX);
+    CHECK(decode_expiry(encode_expiry({1'000'001})) == from_unix_seconds(2));
+    CHECK(decode_expiry(encode_expiry({INT64_MAX})) == from_unix_seconds(UINT32_MAX));
+    CHECK_FALSE(decode_expiry(as_bytes("abc")));
 }
 
 TEST_CASE("The rows that are not sealed refuse what they are not", "[store][schema]") {

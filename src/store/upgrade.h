@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How a database of an earlier schema becomes one of kSchemaVersion: one step for each version, all
+// in the transaction that `rows` stands for, so that a crash leaves the old one.
+//
+//     upgrade(rows, vault, random, version, now)       version < kSchemaVersion; then put it
+//
+// 1 -> 2: accounts have `seen`. When they were used last is not known, so they begin at `now`.
+//
+// A row that does not open is left as it is and stays damaged. Limit: a table's keys are held in
+// memory meanwhile, 50 bytes each. Owner and thread: store::Env's, at start.  Errors: LMDB's.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/random.h"
+#include "store/rows.h"
+#include "store/vault.h"
+
+namespace knuckle::store {
+
+Result<void> upgrade(
+    Rows& rows, Vault& vault, crypto::SecureRandom& random, uint32_t version, UnixTime now);
+
+}  // namespace knuckle::store

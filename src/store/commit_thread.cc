@@ -15,20 +15,42 @@
 
 namespace knuckle::store {
 
-using Clock = std::chrono::steady_clock;
+namespace {
+
+Now now() {
+    using std::chrono::duration_cast;
+    const auto instant = std::chrono::steady_clock::now().time_since_epoch();
+    const auto unix = std::chrono::system_clock::now().time_since_epoch();
+    return {{duration_cast<std::chrono::nanoseconds>(instant).count()},
+            {duration_cast<std::chrono::microseconds>(unix).count()}};
+}
+
+std::chrono::steady_clock::time_point to_time_point(Instant instant) {
+    return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(instant.ns));
+}
+
+}  // namespace
 
 struct CommitThread::State {
-    State(Committer& target, Deliver callback, void* callback_context, Duration retry_period)
+    State(Committer& target,
+          Deliver callback,
+          void* callback_context,
+          Duration retry_period,
+          Chores* its_chores)
         : committer(target),
           deliver(callback),
           context(callback_context),
-          retry_after(std::chrono::nanoseconds(retry_period.ns)) {}
+          retry_after(retry_period),
+          chores(its_chores) {}
 
     void run();
     // Waits until there is something to do and moves what was submitted to `batch`. False: stop.
     bool gather();
     void commit(std::span<const Write> writes);
     void probe();
+    void do_chore();
+    // When to do something although nobody has submitted anything.
+    [[nodiscard]] Instant next_wake() const;
     void conclude(const Result<void>& result, size_t count);
 
     [[nodiscard]] bool is_read_only() const {
@@ -38,7 +60,8 @@ struct CommitThread::State {
     Committer& committer;
     const Deliver deliver;
     void* const context;
-    const Clock::duration retry_after;
+    const Duration retry_after;
+    Chores* const chores;  // nullptr: none
     CommitCounts counts;
 
     std::mutex mutex;
@@ -52,7 +75,8 @@ struct CommitThread::State {
     std::vector<Write> batch;
     std::vector<Committed> committed;
     std::array<WriteStatus, kBatchWritesMax> statuses;
-    Clock::time_point next_try{};
+    Instant next_try{};
+    Instant rests_until{};
 
     std::thread thread;
 };
@@ -60,7 +84,7 @@ struct CommitThread::State {
 void CommitThread::State::run() {
     ::pthread_setname_np(::pthread_self(), "commit");
     while (gather()) {
-        if (batch.empty()) probe();
+        if (batch.empty()) is_read_only() ? probe() : do_chore();
         for (std::span<const Write> rest = batch; !rest.empty();) {
             const size_t count = std::min(rest.size(), kBatchWritesMax);
             commit(rest.first(count));
@@ -75,18 +99,14 @@ void CommitThread::State::run() {
 bool CommitThread::State::gather() {
     std::unique_lock lock(mutex);
     const auto has_work = [this] { return !submitted.empty() || is_stopping; };
-    if (is_read_only()) {
-        wake.wait_until(lock, next_try, has_work);
-    } else {
-        wake.wait(lock, has_work);
-    }
+    wake.wait_until(lock, to_time_point(next_wake()), has_work);
     std::swap(batch, submitted);
     return !batch.empty() || !is_stopping;
 }
 
 void CommitThread::State::commit(std::span<const Write> writes) {
     const std::span<WriteStatus> answers = std::span(statuses).first(writes.size());
-    if (is_read_only() && Clock::now() < next_try) {
+    if (is_read_only() && now().instant < next_try) {
         std::ranges::fill(answers, WriteStatus::failed);
     } else {
         conclude(committer.apply(writes, answers), writes.size());
@@ -102,7 +122,20 @@ void CommitThread::State::commit(std::span<const Write> writes) {
 }
 
 void CommitThread::State::probe() {
-    if (is_read_only() && Clock::now() >= next_try) conclude(committer.probe(), 0);
+    if (now().instant >= next_try) conclude(committer.probe(), 0);
+}
+
+void CommitThread::State::do_chore() {
+    const Now begun = now();
+    if (begun.instant < next_wake()) return;
+    conclude(chores->step(begun), 0);
+    const Instant ended = now().instant;
+    rests_until = ended + Chores::rest(ended - begun.instant);
+}
+
+Instant CommitThread::State::next_wake() const {
+    if (is_read_only()) return next_try;
+    return chores == nullptr ? kNever : std::max(chores->due(), rests_until);
 }
 
 // What a commit or a probe of `count` writes means for those that follow.
@@ -111,7 +144,7 @@ void CommitThread::State::conclude(const Result<void>& result, size_t count) {
     if (!result) {
         counts.failures.fetch_add(1, std::memory_order_relaxed);
         counts.is_read_only.store(true, std::memory_order_relaxed);
-        next_try = Clock::now() + retry_after;
+        next_try = now().instant + retry_after;
         if (!was_read_only) log::error("store_read_only").field("error", result.error());
         return;
     }
@@ -123,11 +156,9 @@ void CommitThread::State::conclude(const Result<void>& result, size_t count) {
     if (was_read_only) log::notice("store_writable");
 }
 
-CommitThread::CommitThread(Committer& committer,
-                           Deliver deliver,
-                           void* context,
-                           Duration retry_after)
-    : state_(std::make_unique<State>(committer, deliver, context, retry_after)) {
+CommitThread::CommitThread(
+    Committer& committer, Deliver deliver, void* context, Duration retry_after, Chores* chores)
+    : state_(std::make_unique<State>(committer, deliver, context, retry_after, chores)) {
     state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one thread that writes: takes whatever waits, commits it as one batch, tells the workers,
-// repeats. While it syncs, the next batch gathers; there is no artificial delay.
+// repeats. While it syncs, the next batch gathers; there is no artificial delay. Between clients'
+// writes, when none waits and the store is writable, it does chores (store/chores.h), if it has any.
 //
-//     CommitThread thread(committer, deliver, context);
+//     CommitThread thread(committer, deliver, context, kRetryAfter, &chores);
 //     thread.submit(std::move(write))      any thread; false: kQueueMax writes wait, answer 503
 //     thread.stop()                        commits what waits, then ends the thread; any number of
 //     times
@@ -11,8 +12,8 @@
 // a ticket, in the order of submit(). After a failed commit the store is read-only: what waits and
 // what comes fails at once, except that every kRetryAfter one batch is tried for real, or a probe
 // if there is none, so that a disk that has room again is noticed. Each change of state is logged:
-// store_read_only (with the error), store_writable. Owner: the supervisor; `committer` and
-// `context` outlive it.
+// store_read_only (with the error), store_writable. Owner: the supervisor; `committer`,
+// `chores` and `context` outlive it.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "store/chores.h"
 #include "store/committer.h"
 #include "store/write.h"
 
@@ -35,9 +37,9 @@ static_assert(kBatchWritesMax <= kQueueMax);
 
 // Written by the commit thread, read by any.
 struct CommitCounts {
-    std::atomic<uint64_t> commits{0};   // that reached the disk
+    std::atomic<uint64_t> commits{0};   // of clients' writes, that reached the disk
     std::atomic<uint64_t> writes{0};    // in those, whatever their status
-    std::atomic<uint64_t> failures{0};  // commits and probes that did not reach the disk
+    std::atomic<uint64_t> failures{0};  // commits, probes and chores that did not reach the disk
     std::atomic<bool> is_read_only{false};
 };
 
@@ -48,7 +50,8 @@ public:
     CommitThread(Committer& committer,
                  Deliver deliver,
                  void* context,
-                 Duration retry_after = kRetryAfter);
+                 Duration retry_after = kRetryAfter,
+                 Chores* chores = nullptr);
     ~CommitThread();
     CommitThread(const CommitThread&) = delete;
     CommitThread& operator=(const CommitThread&) = delete;

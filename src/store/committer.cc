@@ -2,7 +2,10 @@
 #include "store/committer.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "store/lmdb_env.h"
@@ -34,6 +37,7 @@ struct Committer::State {
     RowKey token_key(std::string_view app, std::string_view text, LookupHash& hash);
     Result<void> put_token(const RowKey& key, ByteView plain, UnixTime expires);
     Result<void> erase_tokens(std::span<const LookupHash> tokens);
+    Result<Expired> expire(std::span<const LookupHash> tokens, UnixTime now);
 
     // One function per kind of write.
     Result<WriteStatus> apply(const CreateAccount& change);
@@ -282,6 +286,32 @@ Result<void> Committer::State::apply_all(std::span<const Write> writes,
     return transaction.commit();
 }
 
+Result<Expired> Committer::State::expire(std::span<const LookupHash> tokens, UnixTime now) {
+    Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env_state.lmdb.get()));
+    rows = Rows(transaction.get(), env_state.tree);
+    Expired expired;
+    // By device, whose list is then looked through once for all of them.
+    std::map<std::pair<Uuid, Uuid>, std::vector<LookupHash>> by_device;
+    for (const LookupHash& hash : tokens) {
+        const RowKey key = hashed_key(Table::tokens, hash);
+        TokenRecord record;
+        const Row row = KNUCKLE_TRY(read(key, record, kExpirySize));
+        if (row == Row::absent) continue;
+        if (row == Row::damaged || record.expires > now) {
+            ++expired.damaged;
+            continue;
+        }
+        by_device[{record.account, record.device}].push_back(hash);
+        KNUCKLE_TRY(rows.erase(key));
+        ++expired.erased;
+    }
+    for (const auto& [device, hashes] : by_device) {
+        KNUCKLE_TRY(owned.remove({device.first, device.second}, hashes));
+    }
+    if (expired.erased > 0) KNUCKLE_TRY(transaction.commit());
+    return expired;
+}
+
 Committer::Committer(const Env& env, crypto::SecureRandom& random)
     : state_(std::make_unique<State>(env, random)) {}
 Committer::~Committer() = default;
@@ -292,6 +322,10 @@ Result<void> Committer::apply(std::span<const Write> writes, std::span<WriteStat
     auto result = state_->apply_all(writes, statuses);
     if (!result) std::ranges::fill(statuses, WriteStatus::failed);
     return result;
+}
+
+Result<Expired> Committer::expire(std::span<const LookupHash> tokens, UnixTime now) {
+    return state_->expire(tokens, now);
 }
 
 Result<void> Committer::probe() {

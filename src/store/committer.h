@@ -16,13 +16,21 @@
 #include <span>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "crypto/random.h"
 #include "store/env.h"
+#include "store/schema.h"
 #include "store/write.h"
 
 namespace knuckle::store {
 
 inline constexpr size_t kBatchWritesMax = 4'096;
+
+// What became of the tokens that expire() was given.
+struct Expired {
+    size_t erased = 0;
+    size_t damaged = 0;  // do not open, or say that they live: left as they are
+};
 
 class Committer {
 public:
@@ -33,6 +41,10 @@ public:
 
     // At most kBatchWritesMax writes, and as many statuses.
     Result<void> apply(std::span<const Write> writes, std::span<WriteStatus> statuses);
+
+    // Erases tokens that have expired, all in one transaction and each with its entry in the list
+    // of its device. For store::Sweep, which looks for them.
+    Result<Expired> expire(std::span<const LookupHash> tokens, UnixTime now);
 
     // Can the database be written? Writes one small row as it was, and syncs it.
     Result<void> probe();

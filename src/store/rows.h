@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows of the tree within one write transaction. An error is LMDB's, and the transaction is then
+// Rows of the tree within one transaction, which reads or writes. An error is LMDB's, and the transaction is then
 // good for nothing but an abort.
 // A value that was found stays where it is only until the next write.
 // Owner and thread: the transaction's.
@@ -18,6 +18,11 @@
 
 namespace knuckle::store {
 
+struct RowView {
+    ByteView key;
+    ByteView value;
+};
+
 class Rows {
 public:
     Rows() = default;
@@ -31,6 +36,8 @@ public:
 
     // The keys that begin with `front`, in their order, at most `count_max` of them.
     Result<std::vector<RowKey>> list(const RowKey& front, size_t count_max = SIZE_MAX);
+    // The same with their values, from `from` on.
+    Result<std::vector<RowView>> list(const RowKey& front, const RowKey& from, size_t count_max);
     Result<void> erase_all(const RowKey& front);
     // The last key that begins with `front` and is not greater than `bound`.
     Result<std::optional<RowKey>> last(const RowKey& front, const RowKey& bound);

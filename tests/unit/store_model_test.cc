@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The store against a model of it in a few maps: thousands of random writes from a fixed seed, some
-// refused, in batches of every size, a day apart, with a reopening now and then. Status
+// refused, in batches of every size, a day apart, with a sweep and a reopening now and then. Status
 // by status and row by row they must agree.
 #include <algorithm>
 #include <map>
@@ -12,6 +12,7 @@
 #include <catch_amalgamated.hpp>
 
 #include "base/random.h"
+#include "store/sweep.h"
 #include "tests/support/store_shelf.h"
 
 using namespace knuckle;
@@ -21,6 +22,8 @@ namespace {
 
 constexpr uint32_t kDevicesMax = 4;
 constexpr uint32_t kTokensMax = 50;
+// Of accounts; tokens live longer here, some of them.
+constexpr Duration kLifetime = hours(24 * 15);
 
 class Model {
 public:
@@ -127,6 +130,19 @@ public:
         return WriteStatus::done;
     }
 
+    void sweep(UnixTime now) {
+        std::erase_if(tokens, [&](const auto& row) { return row.second.expires <= now; });
+        std::vector<Uuid> idle;
+        for (const auto& [id, account] : accounts) {
+            const bool has_token = std::ranges::any_of(
+                tokens, [&](const auto& row) { return row.second.account == id; });
+            if (account.seen + hours(24) + kLifetime <= now && !has_token) idle.push_back(id);
+        }
+        for (const Uuid& id : idle) apply(DeleteAccount{id});
+        gone += idle.size();
+    }
+
+    size_t gone = 0;  // accounts that were swept
     std::map<Uuid, Account> accounts;
     std::map<std::pair<Uuid, Uuid>, Device> devices;
     std::map<std::pair<std::string, std::string>, Token> tokens;
@@ -272,6 +288,12 @@ void agree(Shelf& shelf, const Model& model) {
     REQUIRE(shelf.reader().damaged_count() == 0);
 }
 
+void sweep(Shelf& shelf, UnixTime now) {
+    Sweep sweep(shelf.env(), shelf.committer(), kLifetime);
+    while (must(sweep.step({.instant = {}, .unix = now}))) {
+    }
+}
+
 void live_through(uint64_t seed, int batches) {
     Shelf shelf;
     Model model;
@@ -291,6 +313,10 @@ void live_through(uint64_t seed, int batches) {
             ++seen[expected];
         }
         chance.sleep();
+        if (batch % 5 == 0) {
+            sweep(shelf, chance.now());
+            model.sweep(chance.now());
+        }
         if (batch % 25 == 0) agree(shelf, model);
         if (batch % 100 == 99) shelf.reopen();  // which checks every page, too
     }
@@ -299,6 +325,7 @@ void live_through(uint64_t seed, int batches) {
     CHECK(seen[WriteStatus::exists] > 100);
     CHECK(seen[WriteStatus::not_found] > 100);
     CHECK(seen[WriteStatus::over_quota] > 100);
+    CHECK(model.gone > 10);
 
     // And once all accounts have gone, nothing is left of them.
     std::vector<Change> changes;

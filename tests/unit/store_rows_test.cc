@@ -65,6 +65,24 @@ TEST_CASE("Rows with one front are listed in order and erased together", "[store
     CHECK(tree.list("c") == Names{"c1"});
 }
 
+TEST_CASE("Rows are read on from where one has stopped, even if that row is gone",
+          "[store][rows]") {
+    Tree tree({"a1", "b1", "b2", "b4", "c1"});
+    const auto from = [&tree](const std::string& key, size_t count_max = SIZE_MAX) {
+        Names names;
+        for (const RowView& row : must(tree.rows.list(Tree::key("b"), Tree::key(key), count_max))) {
+            CHECK(as_text(row.key) == as_text(row.value));
+            names.emplace_back(as_text(row.key));
+        }
+        return names;
+    };
+    CHECK(from("b") == Names{"b1", "b2", "b4"});
+    CHECK(from("b2") == Names{"b2", "b4"});
+    CHECK(from("b2", 1) == Names{"b2"});
+    CHECK(from("b3") == Names{"b4"});
+    CHECK(from("b5").empty());
+}
+
 TEST_CASE("The last row of a front is found wherever it lies", "[store][rows]") {
     Tree tree({"b1", "b2", "z1", "z9"});
     CHECK(tree.last("b", "b9") == "b2");

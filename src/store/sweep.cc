@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "store/sweep.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "store/lmdb_env.h"
+#include "store/rows.h"
+#include "store/schema.h"
+#include "store/vault.h"
+
+namespace knuckle::store {
+
+namespace {
+
+struct Tally {
+    size_t tokens = 0;
+    size_t accounts = 0;
+    size_t damaged = 0;
+
+    void add(const Tally& other) {
+        tokens += other.tokens;
+        accounts += other.accounts;
+        damaged += other.damaged;
+    }
+};
+
+std::optional<LookupHash> token_hash(ByteView key) {
+    LookupHash hash;
+    if (key.size() != 1 + hash.size()) return std::nullopt;
+    copy_bytes(hash.data(), key.subspan(1));
+    return hash;
+}
+
+std::optional<Uuid> account_id(ByteView key) {
+    Uuid id;
+    if (key.size() != 1 + id.bytes.size()) return std::nullopt;
+    copy_bytes(id.bytes.data(), key.subspan(1));
+    return id;
+}
+
+// Lives any of the account's tokens? If none does, how many rows of them are left to erase?
+struct OwnedState {
+    bool has_living = false;
+    size_t count = 0;
+};
+Result<OwnedState> look_at_tokens(Rows& rows, const Uuid& account, UnixTime now) {
+    OwnedState state;
+    for (const RowKey& key : KNUCKLE_TRY(rows.list(tally_key(account)))) {
+        if (!parse_owned_key(key.view())) continue;
+        const auto value = KNUCKLE_TRY(rows.get(key));
+        for (const LookupHash& hash :
+             decode_owned(value.value_or(ByteView())).value_or(OwnedHashes())) {
+            const auto token = KNUCKLE_TRY(rows.get(hashed_key(Table::tokens, hash)));
+            const auto expires = decode_expiry(token.value_or(ByteView()));
+            if (expires && *expires > now) return OwnedState{.has_living = true};
+            ++state.count;
+        }
+    }
+    return state;
+}
+
+}  // namespace
+
+struct Sweep::State {
+    State(const Env& env, Committer& target, Duration lifetime)
+        : env_state(env.state()),
+          committer(target),
+          account_lifetime(lifetime),
+          vault(env.state().keys) {}
+
+    void begin(Now now);
+    Result<Tally> sweep_tokens(UnixTime now);
+    Result<Tally> sweep_accounts(UnixTime now);
+    Result<std::vector<Write>> find_idle(UnixTime now, Tally& tally, std::optional<RowKey>& after);
+    void finish(Now now);
+
+    Env::State& env_state;
+    Committer& committer;
+    const Duration account_lifetime;
+    Vault vault;
+    PlainBytes plain;
+    SweepCounts counts;
+
+    // The round:
+    bool is_running = false;
+    Instant begun;
+    Table table = Table::tokens;
+    std::optional<RowKey> next;  // where the next step begins; empty: the table is done
+    Tally total;
+};
+
+void Sweep::State::begin(Now now) {
+    is_running = true;
+    begun = now.instant;
+    table = Table::tokens;
+    next = RowKey(table);
+    total = {};
+}
+
+Result<Tally> Sweep::State::sweep_tokens(UnixTime now) {
+    Tally tally;
+    std::vector<LookupHash> expired;
+    std::optional<RowKey> after;
+    {
+        const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
+        Rows rows(txn.get(), env_state.tree);
+        size_t looked_at = 0;
+        for (const RowView& row :
+             KNUCKLE_TRY(rows.list(RowKey(table), *next, kSweepTokensMax + 1))) {
+            if (looked_at++ == kSweepTokensMax || expired.size() == kSweepErasedMax) {
+                after = RowKey::from(row.key);
+                break;
+            }
+            const auto hash = token_hash(row.key);
+            const auto expires = decode_expiry(row.value);
+            if (!hash || !expires) {
+                ++tally.damaged;
+            } else if (*expires <= now) {
+                expired.push_back(*hash);
+            }
+        }
+    }
+    if (!expired.empty()) {
+        const Expired result = KNUCKLE_TRY(committer.expire(expired, now));
+        tally.tokens = result.erased;
+        tally.damaged += result.damaged;
+    }
+    next = after;
+    return tally;
+}
+
+Result<std::vector<Write>> Sweep::State::find_idle(UnixTime now,
+                                                   Tally& tally,
+                                                   std::optional<RowKey>& after) {
+    const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
+    Rows rows(txn.get(), env_state.tree);
+    std::vector<Write> idle;
+    size_t looked_at = 0;
+    size_t to_erase = 0;
+    for (const RowView& row : KNUCKLE_TRY(rows.list(RowKey(table), *next, kSweepAccountsMax + 1))) {
+        if (looked_at++ == kSweepAccountsMax || to_erase >= kSweepErasedMax) {
+            after = RowKey::from(row.key);
+            break;
+        }
+        const auto id = account_id(row.key);
+        const auto bytes = vault.open(row.key, row.value, plain);
+        AccountRecord record;
+        if (!id || !bytes || !decode(*bytes, record)) {
+            ++tally.damaged;
+            continue;
+        }
+        if (!is_idle(record.seen, account_lifetime, now)) continue;
+        const OwnedState tokens = KNUCKLE_TRY(look_at_tokens(rows, *id, now));
+        if (tokens.has_living) continue;
+        idle.push_back({.change = DeleteAccount{*id}});
+        to_erase += 1 + tokens.count;
+    }
+    return idle;
+}
+
+Result<Tally> Sweep::State::sweep_accounts(UnixTime now) {
+    Tally tally;
+    std::optional<RowKey> after;
+    const std::vector<Write> idle = KNUCKLE_TRY(find_idle(now, tally, after));
+    if (!idle.empty()) {
+        std::vector<WriteStatus> statuses(idle.size());
+        KNUCKLE_TRY(committer.apply(idle, statuses));
+        tally.accounts = static_cast<size_t>(std::ranges::count(statuses, WriteStatus::done));
+    }
+    next = after;
+    return tally;
+}
+
+void Sweep::State::finish(Now now) {
+    is_running = false;
+    counts.damaged.set(total.damaged);
+    if (total.tokens + total.accounts == 0) return;
+    log::info("store_swept")
+        .field("tokens", total.tokens)
+        .field("accounts", total.accounts)
+        .field("seconds", static_cast<uint64_t>(to_seconds(now.instant - begun)));
+}
+
+Sweep::Sweep(const Env& env, Committer& committer, Duration account_lifetime)
+    : state_(std::make_unique<State>(env, committer, account_lifetime)) {}
+Sweep::~Sweep() = default;
+
+Result<bool> Sweep::step(Now now) {
+    State& state = *state_;
+    if (!state.is_running) state.begin(now);
+    const Tally tally = KNUCKLE_TRY(state.table == Table::tokens ? state.sweep_tokens(now.unix)
+                                                                 : state.sweep_accounts(now.unix));
+    state.total.add(tally);
+    state.counts.tokens.add(tally.tokens);
+    state.counts.accounts.add(tally.accounts);
+    if (state.next) return true;
+    if (state.table == Table::tokens) {
+        state.table = Table::accounts;
+        state.next = RowKey(state.table);
+        return true;
+    }
+    state.finish(now);
+    return false;
+}
+
+const SweepCounts& Sweep::counts() const { return state_->counts; }
+
+}  // namespace knuckle::store

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Finds what has expired and erases it, a little in each step: tokens whose time is over, and then
+// accounts that nobody has used for their lifetime, with all that is theirs.
+//
+//     Sweep sweep(env, committer, account_lifetime);
+//     while (*sweep.step(now)) ...                     a round over the whole database; rest between
+//
+// Expiry is enforced where things are used; this only makes room. A step reads in one transaction
+// and erases in another, so neither is long and clients' writes may come between any two. Rows made
+// behind the cursor wait for the next round. An account is left as long as one of its tokens lives,
+// whatever the lifetimes were when it was made. What does not open is counted and left.
+// Errors: LMDB's; nothing of that step is erased, and the next one tries the same again.
+// Owner: store::Chores.  Thread: the committer's; counts() any.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "metrics/counter.h"
+#include "store/committer.h"
+#include "store/env.h"
+
+namespace knuckle::store {
+
+// Of one step. A token is read by its first bytes, an account has to be unsealed: either takes about
+// a third of a millisecond. Erasing ends in a sync, which costs the same for one as for many.
+inline constexpr size_t kSweepTokensMax = 2'000;
+inline constexpr size_t kSweepAccountsMax = 200;
+// Tokens that go in one commit; accounts count as one more than they have tokens.
+inline constexpr size_t kSweepErasedMax = 512;
+
+struct SweepCounts {
+    metrics::Counter tokens;    // erased
+    metrics::Counter accounts;  // erased
+    metrics::Counter damaged;   // gauge: tokens and accounts that the last round could not read
+};
+
+class Sweep {
+public:
+    Sweep(const Env& env, Committer& committer, Duration account_lifetime);
+    ~Sweep();
+    Sweep(const Sweep&) = delete;
+    Sweep& operator=(const Sweep&) = delete;
+
+    // True: there is more to do in this round. The step after the last one begins the next round.
+    Result<bool> step(Now now);
+
+    [[nodiscard]] const SweepCounts& counts() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace knuckle::store

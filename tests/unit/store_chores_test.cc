@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+#include "store/chores.h"
+#include "tests/support/full_disk.h"
+#include "tests/support/store_shelf.h"
+
+using namespace knuckle;
+using namespace knuckle::store;
+
+namespace {
+
+constexpr Instant kStart{5'000};
+
+struct Kept {
+    Shelf shelf;
+    Sweep sweep{shelf.env(), shelf.committer(), hours(24)};
+    Chores chores{sweep, kStart};
+    const Account anna = shelf.has(an_account("anna"));
+    const Token token = shelf.has(a_token(shelf.has(a_device(anna, "phone")), "for bob"));
+
+    // When all of the tests' people are idle and their tokens expired.
+    [[nodiscard]] Result<void> step(Instant instant) {
+        return chores.step({.instant = instant, .unix = kNoon + hours(24 * 60)});
+    }
+};
+
+}  // namespace
+
+TEST_CASE("The first round begins a minute after the start, the next ones each hour",
+          "[store][chores]") {
+    Kept kept;
+    CHECK(kept.chores.due() == kStart + kFirstSweepAfter);
+    const Instant begun = kStart + minutes(2);
+    REQUIRE(kept.step(begun));
+    CHECK(kept.shelf.look_up(kept.token) == Lookup::absent);
+    CHECK(kept.chores.due() == begun);  // there is more to do
+    REQUIRE(kept.step(begun + seconds(9)));
+    CHECK_FALSE(kept.shelf.account("anna"));
+    CHECK(kept.chores.due() == begun + kSweepEvery);
+
+    REQUIRE(kept.step(begun + kSweepEvery));
+    REQUIRE(kept.step(begun + kSweepEvery));
+    CHECK(kept.chores.due() == begun + kSweepEvery * 2);
+}
+
+TEST_CASE("A round that took longer than an hour is followed by the next at once",
+          "[store][chores]") {
+    Kept kept;
+    REQUIRE(kept.step(kStart));
+    REQUIRE(kept.step(kStart + kSweepEvery * 2));
+    CHECK(kept.chores.due() <= kStart + kSweepEvery * 2);
+}
+
+TEST_CASE("A step that failed is tried again after a while, in the same round",
+          "[store][chores][failure]") {
+    Kept kept;
+    const Instant begun = kStart + minutes(2);
+    {
+        const test::FullDisk disk;
+        REQUIRE_FALSE(kept.step(begun));
+    }
+    CHECK(kept.chores.due() == begun + kChoreRetryAfter);
+    REQUIRE(kept.step(begun + kChoreRetryAfter));
+    CHECK(kept.shelf.look_up(kept.token) == Lookup::absent);
+    REQUIRE(kept.step(begun + kChoreRetryAfter));
+    CHECK(kept.chores.due() == begun + kSweepEvery);
+}
+
+TEST_CASE("Steps take at most a fifth of the time", "[store][chores]") {
+    for (const Duration step : {milliseconds(5), milliseconds(40), seconds(3)}) {
+        CHECK(Chores::rest(step).ns >= 4 * step.ns);
+    }
+    CHECK(Chores::rest({}) == kRestMin);
+}

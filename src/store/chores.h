@@ -9,7 +9,9 @@
 // A chore is a class with a step that returns true while there is more to do; when its next round
 // begins, and which goes first, is decided here alone. Under a load of writes without a pause chores
 // wait, which costs room on the disk and nothing else.
-// Errors: LMDB's, of the step; it is tried again after kChoreRetryAfter.
+// Errors: a step that fails is logged (store_chore_failed, once until one succeeds) and made again
+// after a while. It does not make the store read-only: clients' writes are smaller, and find out for
+// themselves.
 // Owner: the supervisor.  Thread: the committer's.
 #pragma once
 
@@ -33,11 +35,12 @@ inline constexpr Duration kRestMin = milliseconds(20);
 
 class Chores {
 public:
-    Chores(Sweep& sweep, Instant started) : sweep_(sweep), sweep_due_(started + kFirstSweepAfter) {}
+    Chores(Sweep& sweep, Instant started, Duration retry_after = kChoreRetryAfter)
+        : sweep_(sweep), retry_after_(retry_after), sweep_due_(started + kFirstSweepAfter) {}
 
     // When the next step may be made, at the earliest.
     [[nodiscard]] Instant due() const { return sweep_due_; }
-    Result<void> step(Now now);
+    void step(Now now);
 
     // How long nothing is done after a step that took so long.
     [[nodiscard]] static constexpr Duration rest(Duration step) {
@@ -46,9 +49,11 @@ public:
 
 private:
     Sweep& sweep_;
+    const Duration retry_after_;
     Instant sweep_due_;
     Instant next_round_{};
     bool is_sweeping_ = false;
+    bool is_failing_ = false;
 };
 
 }  // namespace knuckle::store

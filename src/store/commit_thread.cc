@@ -128,7 +128,7 @@ void CommitThread::State::probe() {
 void CommitThread::State::do_chore() {
     const Now begun = now();
     if (begun.instant < next_wake()) return;
-    conclude(chores->step(begun), 0);
+    chores->step(begun);
     const Instant ended = now().instant;
     rests_until = ended + Chores::rest(ended - begun.instant);
 }

@@ -39,7 +39,7 @@ static_assert(kBatchWritesMax <= kQueueMax);
 struct CommitCounts {
     std::atomic<uint64_t> commits{0};   // of clients' writes, that reached the disk
     std::atomic<uint64_t> writes{0};    // in those, whatever their status
-    std::atomic<uint64_t> failures{0};  // commits, probes and chores that did not reach the disk
+    std::atomic<uint64_t> failures{0};  // commits and probes that did not reach the disk
     std::atomic<bool> is_read_only{false};
 };
 

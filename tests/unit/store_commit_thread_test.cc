@@ -4,8 +4,10 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
@@ -117,6 +119,21 @@ private:
 
 Write account_write(Ticket ticket, const std::string& name, uint32_t worker = 0) {
     return {ticket, worker, CreateAccount{an_account(name)}};
+}
+
+constexpr Duration kLongLifetime = hours(24 * 3650);
+constexpr Instant kLongAgo{-hours(1).ns};  // chores that began then are due now
+
+// More than go in one step. Returns how many.
+size_t has_expired_tokens(Shelf& shelf) {
+    const Device phone = shelf.has(a_device(shelf.has(an_account("anna")), "phone"));
+    std::vector<Change> changes;
+    for (size_t i = 0; i < 2 * kSweepErasedMax; ++i) {
+        Token token = a_token(phone, std::to_string(i));
+        token.expires = from_unix_seconds(1);
+        changes.emplace_back(CreateToken{"chat", token, 1'000'000});
+    }
+    return shelf.write_all(std::move(changes)).size();
 }
 
 Account find(Shelf& shelf, const std::string& name) {
@@ -273,6 +290,51 @@ TEST_CASE("While the store is read-only, writes fail without touching the disk",
     CHECK(thread.counts().is_read_only);
     thread.stop();
     CHECK(log.count_of("store_writable") == 0);
+}
+
+TEST_CASE("Clients' writes are answered while what has expired is swept",
+          "[store][commit_thread]") {
+    Shelf shelf;
+    const size_t tokens = has_expired_tokens(shelf);
+    Told told;
+    Sweep sweep(shelf.env(), shelf.committer(), kLongLifetime);
+    Chores chores(sweep, kLongAgo);
+    CommitThread thread(shelf.committer(), Told::deliver, &told, kRetryAfter, &chores);
+    for (Ticket i = 1; i <= 200; ++i) {
+        REQUIRE(thread.submit(account_write(i, std::to_string(i))));
+        REQUIRE(told.wait_for(i));
+    }
+    while (sweep.counts().tokens.get() < tokens) std::this_thread::yield();
+    thread.stop();
+    for (const Committed& committed : told.committed()) {
+        CHECK(committed.status == WriteStatus::done);
+    }
+    CHECK(thread.counts().writes == 200);
+    CHECK(shelf.tokens_of(an_account("anna")).empty());
+    CHECK(find(shelf, "200").username == "200");
+}
+
+TEST_CASE("Nothing is swept while the store is read-only; it goes on when there is room",
+          "[store][commit_thread][failure]") {
+    Shelf shelf;
+    const size_t tokens = has_expired_tokens(shelf);
+    Told told;
+    const Log log;
+    Sweep sweep(shelf.env(), shelf.committer(), kLongLifetime);
+    Chores chores(sweep, kLongAgo, milliseconds(5));
+    std::optional<CommitThread> thread;
+    {
+        const test::FullDisk disk;
+        thread.emplace(shelf.committer(), Told::deliver, &told, milliseconds(5), &chores);
+        REQUIRE(thread->submit(account_write(1, "bob")));
+        REQUIRE(told.wait_for(1));
+        CHECK(thread->counts().is_read_only);
+        CHECK(shelf.tokens_of(an_account("anna")).size() == tokens);
+    }
+    while (sweep.counts().tokens.get() < tokens) std::this_thread::yield();
+    CHECK_FALSE(thread->counts().is_read_only);
+    thread->stop();
+    CHECK(shelf.tokens_of(an_account("anna")).empty());
 }
 
 TEST_CASE("A batch that was too much does not stop the smaller ones after it",

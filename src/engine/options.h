@@ -67,6 +67,7 @@ struct Options {
     std::string base_url;
     std::string pubsub_jid;
     Duration token_lifetime = hours(24 * 30);
+    Duration account_lifetime = hours(24 * 400);  // without being used; no shorter than a token's
 
     Duration ack_wait = seconds(2);
     Duration request_timeout = seconds(10);  // of a push on its stream

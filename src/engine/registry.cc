@@ -49,7 +49,10 @@ void Registry::execute(const api::Call& call, Origin origin, Now now) {
         const store::Lookup lookup =
             core_.reader.snapshot().find_account_by_auth(app, call.auth_token, caller);
         if (lookup == store::Lookup::damaged) return reply(origin, store_unavailable(), now);
-        if (lookup == store::Lookup::absent) return reply(origin, api::auth_token_invalid(), now);
+        if (lookup == store::Lookup::absent || is_idle(caller, now)) {
+            return reply(origin, api::auth_token_invalid(), now);
+        }
+        note_use(caller, now);
     } else if (call.needs_auth) {
         return reply(origin, api::credentials_missing(), now);
     }
@@ -114,6 +117,7 @@ void Registry::start_login(Waiting& waiting, Now now) {
         reply(waiting.origin, store_unavailable(), now);
         return end(waiting);
     }
+    waiting.is_reviving = false;
     waiting.is_new = lookup == store::Lookup::absent;
     if (waiting.is_new) {
         core_.secrets.fill(task.salt);
@@ -145,7 +149,7 @@ void Registry::create_account(Waiting& waiting, const std::string& hash, Now now
     account.id = core_.secrets.uuid();
     account.password_hash = hash;
     account.auth_token = random_token();
-    account.created = now.unix;
+    account.created = account.seen = now.unix;
     waiting.reply = api::encode_account(account, true);
     store::Write write{.ticket = make_ticket(TicketKind::call, calls_.id_of(waiting)),
                        .worker = core_.worker,
@@ -166,8 +170,33 @@ void Registry::finish_login(Waiting& waiting, const PasswordChecked& checked, No
             {.worker = core_.worker,
              .change = store::SetPasswordHash{waiting.account.id, checked.hash}}));
     }
+    if (is_idle(waiting.account, now)) return revive(waiting, now);
+    note_use(waiting.account, now);
     reply(waiting.origin, api::encode_account(waiting.account, true), now);
     end(waiting);
+}
+
+// Answered only when it is on disk that the account is used, or it might be swept all the same.
+void Registry::revive(Waiting& waiting, Now now) {
+    waiting.is_reviving = true;
+    waiting.reply = api::encode_account(waiting.account, true);
+    store::Write write{.ticket = make_ticket(TicketKind::call, calls_.id_of(waiting)),
+                       .worker = core_.worker,
+                       .change = store::TouchAccount{waiting.account.id, now.unix}};
+    if (core_.outbox.submit(std::move(write))) return;
+    reply(waiting.origin, overloaded(), now);
+    end(waiting);
+}
+
+// Nobody waits for this: if it is dropped, the next call tries again.
+void Registry::note_use(const store::Account& account, Now now) {
+    if (!store::is_worth_noting(account.seen, now.unix)) return;
+    static_cast<void>(core_.outbox.submit(
+        {.worker = core_.worker, .change = store::TouchAccount{account.id, now.unix}}));
+}
+
+bool Registry::is_idle(const store::Account& account, Now now) const {
+    return store::is_idle(account.seen, core_.options.account_lifetime, now.unix);
 }
 
 // Anything but one's own account is "not found", whether it exists or not.
@@ -385,6 +414,8 @@ void Registry::on_committed(const store::Committed& committed, Now now) {
             // Somebody else registered the name in the meantime: now it is a login.
             return start_login(*waiting, now);
         case store::WriteStatus::not_found:
+            // Swept just before it was revived: the name is free, and becomes a new account.
+            if (waiting->is_reviving) return start_login(*waiting, now);
             reply(waiting->origin, api::not_found(), now);
             break;
         case store::WriteStatus::over_quota:

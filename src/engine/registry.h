@@ -6,7 +6,9 @@
 //     registry.on_password(checked, now)         the slow hash is done
 //
 // Writes are answered after their commit, so what a client was told is on disk. Passwords are
-// hashed on another thread; a known and an unknown username cost the same there.
+// hashed on another thread; a known and an unknown username cost the same there. An account that was
+// not used for account_lifetime is gone for its auth token at once; until it is swept, a login with
+// its password has it back.
 // Owner: engine::Worker.  Thread: its worker's.  Limit: kCallsMax calls waiting, 503 beyond.
 #pragma once
 
@@ -46,13 +48,17 @@ private:
         // A login in progress.
         store::Account account;
         std::string password;
-        bool is_new = false;  // the account does not exist yet
+        bool is_new = false;       // the account does not exist yet
+        bool is_reviving = false;  // the account was idle and would have been swept
     };
 
     void reply(Origin origin, const api::Reply& reply, Now now);
     void log_in(const api::LogIn& login, size_t app, Origin origin, Now now);
     void start_login(Waiting& waiting, Now now);
     void finish_login(Waiting& waiting, const PasswordChecked& checked, Now now);
+    void revive(Waiting& waiting, Now now);
+    void note_use(const store::Account& account, Now now);
+    [[nodiscard]] bool is_idle(const store::Account& account, Now now) const;
     void create_account(Waiting& waiting, const std::string& hash, Now now);
 
     void get(const api::GetAccount& command, const store::Account& caller, Origin origin, Now now);

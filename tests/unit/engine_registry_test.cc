@@ -300,6 +300,104 @@ TEST_CASE("a token expires by the second", "[registry]") {
     world.leave();
 }
 
+TEST_CASE("an account that is used is noted once a day", "[registry]") {
+    EngineWorld world;
+    const Phone anna = world.phone("anna");
+    const std::string look = request("GET", "accounts/", {}, authorized(anna.account.auth_token));
+    const auto seen = [&world] { return world.shelf.account("anna")->seen; };
+    const UnixTime before = seen();
+    CHECK(world.ask(look).status == 200);
+    CHECK(seen() == before);
+    SECTION("by any call with its auth token") {
+        world.pass(store::kSeenGrain + hours(1));
+        CHECK(world.ask(look).status == 200);
+        CHECK(seen() == world.now.unix);
+    }
+    SECTION("but not by knocks, nor by those who guess") {
+        world.pass(store::kSeenGrain + hours(1));
+        CHECK(world.ask(knock(anna.token)).status == 202);
+        CHECK(world.ask(log_in("anna", "guess")).status == 401);
+        CHECK(seen() == before);
+    }
+    SECTION("by a login") {
+        const HttpAnswer bob = world.ask(log_in("bob", "secret"));
+        REQUIRE(bob.status == 200);
+        world.pass(store::kSeenGrain + hours(1));
+        CHECK(world.ask(log_in("bob", "secret")).body == bob.body);
+        CHECK(world.shelf.account("bob")->seen == world.now.unix);
+    }
+    SECTION("and nobody waits for the note") {
+        world.pass(store::kSeenGrain + hours(1));
+        world.is_store_queue_full = true;
+        CHECK(world.ask(look).status == 200);
+        CHECK(seen() == before);
+        world.is_store_queue_full = false;
+        CHECK(world.ask(look).status == 200);
+        CHECK(seen() == world.now.unix);
+    }
+    world.leave();
+}
+
+TEST_CASE("an account that nobody has used for its lifetime is gone for its auth token",
+          "[registry]") {
+    EngineWorld::Setup setup;
+    setup.options.token_lifetime = hours(24);
+    setup.options.account_lifetime = hours(48);
+    EngineWorld world(setup);
+    const HttpAnswer anna = world.ask(log_in("anna", "secret"));
+    const std::string look = request("GET", "accounts/", {}, authorized(anna.member("token")));
+    // When it was used last is known to the day, so it has a day more.
+    world.pass(hours(72) - minutes(1));
+    SECTION("and back for good if it is used before") {
+        CHECK(world.ask(look).status == 200);
+        world.pass(minutes(1));
+        CHECK(world.ask(look).status == 200);
+    }
+    SECTION("but its password has it back, until it is swept") {
+        world.pass(minutes(1));
+        const HttpAnswer gone = world.ask(look);
+        CHECK(gone.status == 401);
+        CHECK(gone.body == R"({"detail":"Invalid token."})");
+        CHECK(world.ask(log_in("anna", "guess")).status == 401);
+        CHECK(world.ask(look).status == 401);
+        CHECK(world.ask(log_in("anna", "secret")).body == anna.body);
+        CHECK(world.ask(look).status == 200);
+    }
+    SECTION("and is answered only when it is on disk that it is back") {
+        world.pass(minutes(1));
+        world.is_disk_slow = true;
+        Client& client = world.connect();
+        client.says(log_in("anna", "secret"));
+        world.run();
+        CHECK(client.heard.empty());
+        SECTION("which it may be not") {
+            world.is_disk_broken = true;
+            world.commit();
+            world.run();
+            CHECK(client.statuses() == Statuses{503});
+        }
+        SECTION("or the sweep may be quicker, and then it is a new one") {
+            REQUIRE(world.shelf.write(store::DeleteAccount{world.shelf.account("anna")->id}) ==
+                    store::WriteStatus::done);
+            world.commit();
+            world.run();
+            world.commit();
+            world.run();
+            CHECK(client.statuses() == Statuses{200});
+            CHECK(client.last().member("username") == "anna");
+            CHECK(client.last().member("token") != anna.member("token"));
+            CHECK(client.last().member("token") == world.shelf.account("anna")->auth_token);
+        }
+        world.is_disk_slow = world.is_disk_broken = false;
+    }
+    SECTION("or is told to come again when too much is to be written") {
+        world.pass(minutes(1));
+        world.is_store_queue_full = true;
+        CHECK(world.ask(log_in("anna", "secret")).status == 503);
+    }
+    world.leave();
+}
+
 TEST_CASE("what belongs to one app does not exist for another", "[registry]") {
     EngineWorld::Setup setup;
     setup.options.apps.push_back({.name = "other"});

@@ -186,6 +186,7 @@ std::vector<config::Mistake> assemble(const config::Config& config, Assembly& as
     options.base_url = config.chatsecure.base_url;
     options.pubsub_jid = config.chatsecure.pubsub_jid;
     options.token_lifetime = config.chatsecure.token_lifetime;
+    options.account_lifetime = config.chatsecure.account_lifetime;
     options.routes.has_bare_lists = config.chatsecure.has_bare_lists;
     options.ack_wait = config.ack_wait;
     options.request_timeout = config.request_timeout;

@@ -24,9 +24,11 @@
 #include "net/listener.h"
 #include "net/mailbox.h"
 #include "net/signals.h"
+#include "store/chores.h"
 #include "store/commit_thread.h"
 #include "store/committer.h"
 #include "store/env.h"
+#include "store/sweep.h"
 
 namespace knuckle::app {
 
@@ -93,6 +95,8 @@ private:
     std::unique_ptr<store::Env> env_;
     std::unique_ptr<crypto::SecureRandom> random_;
     std::unique_ptr<store::Committer> committer_;
+    std::unique_ptr<store::Sweep> sweep_;
+    std::unique_ptr<store::Chores> chores_;
     std::unique_ptr<store::CommitThread> commits_;
     std::unique_ptr<PasswordThread> passwords_;
     Office office_;
@@ -198,12 +202,16 @@ bool Supervisor::open(Assembly& assembly) {
 
 void Supervisor::start_threads() {
     committer_ = std::make_unique<store::Committer>(*env_, *random_);
+    sweep_ = std::make_unique<store::Sweep>(*env_, *committer_, options_->account_lifetime);
+    chores_ = std::make_unique<store::Chores>(*sweep_, admin_loop_.now().instant);
     commits_ = std::make_unique<store::CommitThread>(
         *committer_,
         [](void* self, std::span<const store::Committed> batch) {
             as_self(self).on_committed(batch);
         },
-        this);
+        this,
+        store::kRetryAfter,
+        chores_.get());
     passwords_ = std::make_unique<PasswordThread>(
         [](void* self, uint32_t worker, engine::PasswordChecked&& checked) {
             as_self(self).office_.workers[worker]->post(engine::Message(std::move(checked)));
@@ -312,6 +320,10 @@ Page Supervisor::show_metrics() {
     process.commit_failures = commits.failures.load();
     process.writes = commits.writes.load();
     process.is_store_read_only = commits.is_read_only.load();
+    const store::SweepCounts& swept = sweep_->counts();
+    process.expired_tokens = swept.tokens.get();
+    process.expired_accounts = swept.accounts.get();
+    process.damaged_rows = swept.damaged.get();
     return {.status = 200,
             .content_type = metrics::kContentType,
             .body = metrics::render(counters, outcomes, process)};

@@ -78,6 +78,7 @@ struct ChatSecure {
     std::string base_url;    // public, ends in "/api/v1/"
     std::string pubsub_jid;  // empty: GET pubsub/ answers 404
     Duration token_lifetime = hours(24 * 30);
+    Duration account_lifetime = hours(24 * 400);  // without being used
     bool has_bare_lists = false;
 
     bool operator==(const ChatSecure&) const = default;

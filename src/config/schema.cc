@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kCountMax = 1'000'000;
 constexpr Duration kKnockIntervalMax = minutes(1);
+constexpr Duration kLifetimeMax = hours(24 * 3650);
 // Or 2197, for firewalls that close 443: Apple, "Sending notification requests to APNs".
 constexpr uint16_t kApnsPort = 443;
 constexpr std::string_view kApnsProduction = "api.push.apple.com";
@@ -92,6 +93,28 @@ void read_admin(Reading& reading, Table& root, Config& config) {
     table.finish();
 }
 
+// An account that outlives its tokens is idle only when none of them can be knocked with.
+void read_lifetimes(Table& table, ChatSecure& chatsecure) {
+    const bool has_token =
+        table.duration("token_lifetime", chatsecure.token_lifetime, seconds(1), kLifetimeMax);
+    const bool has_account =
+        table.duration("account_lifetime", chatsecure.account_lifetime, hours(24), kLifetimeMax);
+    const bool is_token_sound = has_token || !table.has("token_lifetime");
+    const bool is_account_sound = has_account || !table.has("account_lifetime");
+    if (!is_token_sound || !is_account_sound) return;
+    if (chatsecure.account_lifetime >= chatsecure.token_lifetime) return;
+    const std::string token = format_duration(chatsecure.token_lifetime);
+    const std::string account = format_duration(chatsecure.account_lifetime);
+    if (has_account) {
+        table.add_mistake("account_lifetime",
+                          "is " + account + ", must not be shorter than token_lifetime, " + token);
+    } else {
+        table.add_mistake(
+            "token_lifetime",
+            "is " + token + ", longer than account_lifetime, " + account + "; set that as well");
+    }
+}
+
 void read_chatsecure(Reading& reading, Table& root, ChatSecure& chatsecure) {
     Table table(reading, root.table("chatsecure"), "chatsecure");
     constexpr std::string_view kHint =
@@ -103,7 +126,7 @@ void read_chatsecure(Reading& reading, Table& root, ChatSecure& chatsecure) {
         // The clients take it for a domain (chatsecure-push.md, section 5).
         check(table, "pubsub_jid", mistake_in_host(chatsecure.pubsub_jid));
     }
-    table.duration("token_lifetime", chatsecure.token_lifetime, seconds(1), hours(24 * 3650));
+    read_lifetimes(table, chatsecure);
     table.boolean("bare_lists", chatsecure.has_bare_lists);
     table.finish();
 }

@@ -224,6 +224,17 @@ void render_store(const Process& process, Page& page) {
               kGauge,
               "1 while the store takes no writes because a commit failed, else 0."},
              process.is_store_read_only ? 1 : 0);
+    page.add({"store_expired_tokens_total", kCounter, "Tokens erased because they had expired."},
+             process.expired_tokens);
+    page.add({"store_expired_accounts_total",
+              kCounter,
+              "Accounts erased because nobody had used them for long."},
+             process.expired_accounts);
+    page.add(
+        {"store_damaged_rows",
+         kGauge,
+         "Tokens and accounts that could not be read when the database was last gone through."},
+        process.damaged_rows);
 }
 
 }  // namespace

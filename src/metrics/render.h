@@ -32,6 +32,9 @@ struct Process {
     uint64_t commit_failures = 0;
     uint64_t writes = 0;  // that were committed
     bool is_store_read_only = false;
+    uint64_t expired_tokens = 0;    // erased by the sweep
+    uint64_t expired_accounts = 0;  // erased by the sweep
+    uint64_t damaged_rows = 0;      // met by the last sweep
 };
 
 // `workers` are summed. `outcome_names[i]` is what Counters::pushes[i] counts; at most

@@ -76,6 +76,7 @@ TEST_CASE("the smallest configuration gets every default", "[config]") {
     CHECK(config.chatsecure.base_url == "https://push.example.org/api/v1/");
     CHECK(config.chatsecure.pubsub_jid.empty());
     CHECK(config.chatsecure.token_lifetime == hours(720));
+    CHECK(config.chatsecure.account_lifetime == hours(9'600));
     CHECK_FALSE(config.chatsecure.has_bare_lists);
     REQUIRE(config.apps.size() == 1);
     const App& app = config.apps[0];
@@ -135,6 +136,7 @@ tokens_max = 8
 base_url = "http://127.0.0.1:8080/api/v1/"
 pubsub_jid = "pubsub.example.org"
 token_lifetime = "7d"
+account_lifetime = "9d"
 bare_lists = true
 [apps.zom]
 hosts = ["Push.Zom.im", "10.0.0.1"]
@@ -183,7 +185,8 @@ team_id = "DEF123GHIJ"
                                   7,
                                   8});
     CHECK(config.chatsecure ==
-          ChatSecure{"http://127.0.0.1:8080/api/v1/", "pubsub.example.org", hours(168), true});
+          ChatSecure{
+              "http://127.0.0.1:8080/api/v1/", "pubsub.example.org", hours(168), hours(216), true});
     REQUIRE(config.apps.size() == 2);  // in the order of the file
     CHECK(config.apps[0].name == "zom");
     CHECK(config.apps[0].hosts == Lines{"push.zom.im", "10.0.0.1"});
@@ -274,6 +277,25 @@ TEST_CASE("all mistakes of a file come at once, in the order of the file", "[con
             "f:10:12: chatsecure.base_url: must end with /api/v1/",
             "f:11:18: chatsecure.token_lifetime: needs one whole number and one unit: ms, s, m, h "
             "or d, as in \"2s\""});
+}
+
+TEST_CASE("tokens do not outlive their account", "[config]") {
+    const auto lifetimes = [](const std::string& keys) {
+        return mistakes_in(kListen + kChatSecure + keys + kApp);
+    };
+    CHECK(lifetimes("token_lifetime = \"400d\"\n").empty());
+    CHECK(lifetimes("token_lifetime = \"2d\"\naccount_lifetime = \"2d\"\n").empty());
+    CHECK(lifetimes("token_lifetime = \"500d\"\naccount_lifetime = \"600d\"\n").empty());
+    CHECK(lifetimes("account_lifetime = \"29d\"\n") ==
+          Lines{"f:5:20: chatsecure.account_lifetime: is 29d, must not be shorter than "
+                "token_lifetime, 30d"});
+    CHECK(lifetimes("token_lifetime = \"401d\"\n") ==
+          Lines{"f:5:18: chatsecure.token_lifetime: is 401d, longer than account_lifetime, 400d; "
+                "set that as well"});
+    CHECK(
+        lifetimes("account_lifetime = \"12h\"\n") ==
+        Lines{"f:5:20: chatsecure.account_lifetime: is 12h, must be a duration from 1d to 3650d"});
+    CHECK(lifetimes("token_lifetime = \"soon\"\naccount_lifetime = \"2d\"\n").size() == 1);
 }
 
 TEST_CASE("TLS needs both of its files", "[config]") {

@@ -347,7 +347,10 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
                        .commits = 5,
                        .commit_failures = 6,
                        .writes = 7,
-                       .is_store_read_only = true};
+                       .is_store_read_only = true,
+                       .expired_tokens = 8,
+                       .expired_accounts = 9,
+                       .damaged_rows = 10};
     const Exposition page(gateway.text());
     CHECK(page.values.at("knuckle_build_info{version=1 \"x\" \\ \n}") == "1");
     CHECK(page.values.at("knuckle_start_time_seconds") == "1700000000.25");
@@ -357,6 +360,9 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
     CHECK(page.values.at("knuckle_store_commit_failures_total") == "6");
     CHECK(page.values.at("knuckle_store_writes_total") == "7");
     CHECK(page.values.at("knuckle_store_read_only") == "1");
+    CHECK(page.values.at("knuckle_store_expired_tokens_total") == "8");
+    CHECK(page.values.at("knuckle_store_expired_accounts_total") == "9");
+    CHECK(page.values.at("knuckle_store_damaged_rows") == "10");
 }
 
 TEST_CASE("a gateway without workers and outcomes still has a page", "[metrics]") {

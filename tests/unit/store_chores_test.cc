@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <vector>
+#include <string_view>
 
 #include <catch_amalgamated.hpp>
 
+#include "base/log.h"
 #include "store/chores.h"
 #include "tests/support/full_disk.h"
 #include "tests/support/store_shelf.h"
@@ -58,10 +59,17 @@ TEST_CASE("A step that failed is tried again after a while, in the same round",
           "[store][chores][failure]") {
     Kept kept;
     const Instant begun = kStart + minutes(2);
+    static size_t complaints = 0;
+    log::set_sink([](std::string_view line) {
+        if (line.find("event=store_chore_failed") != std::string_view::npos) ++complaints;
+    });
     {
         const test::FullDisk disk;
+        kept.step(kStart + minutes(1));
         kept.step(begun);
     }
+    log::set_sink([](std::string_view) {});
+    CHECK(complaints == 1);
     CHECK(kept.shelf.look_up(kept.token) == Lookup::found);
     CHECK(kept.chores.due() == begun + kChoreRetryAfter);
     kept.step(begun + kChoreRetryAfter);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// kill -9 at any moment loses nothing that was answered, and leaves no half of a batch.
+// kill -9 at any moment loses nothing that was answered, and leaves no half of a batch, nor of a step
+// of the sweep.
 #include <csignal>
 #include <string>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 #include <catch_amalgamated.hpp>
 
 #include "base/random.h"
+#include "store/sweep.h"
 #include "tests/support/store_shelf.h"
 
 using namespace knuckle;
@@ -17,6 +19,7 @@ using namespace knuckle::store;
 namespace {
 
 constexpr uint32_t kBatchSize = 7;
+constexpr uint32_t kExpired = kBatchSize;  // one more in each batch, which the sweep may take
 
 EnvOptions options_for(const TempDirectory& directory) {
     return {.directory = directory.path(),
@@ -35,6 +38,7 @@ std::string token_text(uint32_t batch, uint32_t index) {
     if (!env) ::_exit(2);
     crypto::SecureRandom random(crypto::SecureRandom::Seed{5});
     Committer committer(*env, random);
+    Sweep sweep(*env, committer, hours(24 * 400));
     const Device phone = a_device(an_account("anna"), "phone");
     for (;; ++batch) {
         std::vector<Write> writes;
@@ -43,12 +47,17 @@ std::string token_text(uint32_t batch, uint32_t index) {
             token.text = token_text(batch, i);
             writes.push_back({0, 0, CreateToken{"chat", token, 1'000'000}});
         }
+        Token expired = a_token(phone, "name");
+        expired.text = token_text(batch, kExpired);
+        expired.expires = kNoon;
+        writes.push_back({0, 0, CreateToken{"chat", expired, 1'000'000}});
         // Something that goes, too: what the batch before last made.
         if (batch >= 2)
             writes.push_back({0, 0, DeleteToken{"chat", phone.account, token_text(batch - 2, 0)}});
         std::vector<WriteStatus> statuses(writes.size());
         if (!committer.apply(writes, statuses) || statuses[0] != WriteStatus::done) ::_exit(3);
         if (::write(answers, &batch, sizeof batch) != sizeof batch) ::_exit(4);
+        if (!sweep.step({.instant = {}, .unix = kNoon + hours(1)})) ::_exit(5);
     }
 }
 
@@ -69,6 +78,7 @@ TEST_CASE("kill -9 loses nothing that was answered", "[store][crash]") {
     }
     Random random(2'026);
     uint32_t next = 0;
+    uint32_t expired = 0;
     for (int round = 0; round < 30; ++round) {
         int ends[2];
         REQUIRE(::pipe(ends) == 0);
@@ -109,13 +119,16 @@ TEST_CASE("kill -9 loses nothing that was answered", "[store][crash]") {
         for (uint32_t i = 0; i < kBatchSize; ++i) REQUIRE(is_there(next, i) == has_more);
         REQUIRE_FALSE(is_there(next + 1, 0));
         if (has_more) ++next;
+        expired = 0;
         for (uint32_t batch = 0; batch < next; ++batch) {
+            if (is_there(batch, kExpired)) ++expired;
             REQUIRE(is_there(batch, 0) == (batch + 2 >= next));
             for (uint32_t i = 1; i < kBatchSize; ++i) REQUIRE(is_there(batch, i));
         }
         std::vector<Token> tokens;
         REQUIRE(snapshot.list_tokens(anna.id, tokens) != Lookup::damaged);
-        REQUIRE(tokens.size() == next * kBatchSize - (next > 2 ? next - 2 : 0));
+        REQUIRE(tokens.size() == expired + next * kBatchSize - (next > 2 ? next - 2 : 0));
     }
     CHECK(next > 100);
+    CHECK(expired < next / 2);
 }

@@ -6,9 +6,9 @@
 //     registry.on_password(checked, now)         the slow hash is done
 //
 // Writes are answered after their commit, so what a client was told is on disk. Passwords are
-// hashed on another thread; a known and an unknown username cost the same there. An account that was
-// not used for account_lifetime is gone for its auth token at once; until it is swept, a login with
-// its password has it back.
+// hashed on another thread; a known and an unknown username cost the same there. An account that
+// was not used for account_lifetime is gone for its auth token at once; until it is swept, a login
+// with its password has it back.
 // Owner: engine::Worker.  Thread: its worker's.  Limit: kCallsMax calls waiting, 503 beyond.
 #pragma once
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the commit thread does while no client's write waits: work on the whole database that is done
-// a small step at a time and that nobody waits for.
+// What the commit thread does while no client's write waits: work on the whole database that nobody
+// waits for, done a small step at a time.
 //
 //     Chores chores(sweep, started);
 //     CommitThread thread(..., &chores);
 //     if (chores.due() <= now.instant) chores.step(now)       by the thread; then it rests, rest()
 //
 // A chore is a class with a step that returns true while there is more to do; when its next round
-// begins, and which goes first, is decided here alone. Under a load of writes without a pause chores
-// wait, which costs room on the disk and nothing else.
+// begins, and which goes first, is decided here alone. Under a load of writes without a pause,
+// chores wait, which costs room on the disk and nothing else.
 // Errors: a step that fails is logged (store_chore_failed, once until one succeeds) and made again
-// after a while. It does not make the store read-only: clients' writes are smaller, and find out for
-// themselves.
+// after a while. It does not make the store read-only: clients' writes are smaller, and find out
+// for themselves.
 // Owner: the supervisor.  Thread: the committer's.
 #pragma once
 

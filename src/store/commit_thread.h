@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one thread that writes: takes whatever waits, commits it as one batch, tells the workers,
-// repeats. While it syncs, the next batch gathers; there is no artificial delay. Between clients'
-// writes, when none waits and the store is writable, it does chores (store/chores.h), if it has any.
+// repeats. While it syncs, the next batch gathers; there is no artificial delay. While no write
+// waits and the store is writable, it does its chores (store/chores.h), if it has any.
 //
 //     CommitThread thread(committer, deliver, context, kRetryAfter, &chores);
 //     thread.submit(std::move(write))      any thread; false: kQueueMax writes wait, answer 503

@@ -32,9 +32,9 @@ inline constexpr Duration kSeenGrain = hours(24);
 [[nodiscard]] constexpr bool is_worth_noting(UnixTime seen, UnixTime now) {
     return seen + kSeenGrain <= now;
 }
-// Has nobody used an account for `lifetime`? What was not noted counts in its favour, so it lives at
-// least that long after its last use, and therefore longer than every token that was made with it,
-// if tokens do not live longer than `lifetime`.
+// Has nobody used an account for `lifetime`? What was not noted counts in its favour, so it lives
+// at least that long after its last use, and therefore longer than every token that was made with
+// it, if tokens do not live longer than `lifetime`.
 [[nodiscard]] constexpr bool is_idle(UnixTime seen, Duration lifetime, UnixTime now) {
     return seen + kSeenGrain + lifetime <= now;
 }

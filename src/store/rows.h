@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows of the tree within one transaction, which reads or writes. An error is LMDB's, and the transaction is then
-// good for nothing but an abort.
-// A value that was found stays where it is only until the next write.
+// Rows of the tree within one transaction, which reads or writes. An error is LMDB's, and the
+// transaction is then good for nothing but an abort.
+// A value that was found stays where it is only until the next write, or the transaction's end.
 // Owner and thread: the transaction's.
 #pragma once
 

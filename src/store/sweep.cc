@@ -73,6 +73,8 @@ struct Sweep::State {
           vault(env.state().keys) {}
 
     void begin(Now now);
+    void enter(Table next_table);
+    void advance(const std::optional<RowKey>& after);
     Result<Tally> sweep_tokens(UnixTime now);
     Result<Tally> sweep_accounts(UnixTime now);
     Result<std::vector<Write>> find_idle(UnixTime now, Tally& tally, std::optional<RowKey>& after);
@@ -89,16 +91,28 @@ struct Sweep::State {
     bool is_running = false;
     Instant begun;
     Table table = Table::tokens;
-    std::optional<RowKey> next;  // where the next step begins; empty: the table is done
+    RowKey next{Table::tokens};  // where the next step begins
+    bool is_table_done = false;
     Tally total;
 };
 
 void Sweep::State::begin(Now now) {
     is_running = true;
     begun = now.instant;
-    table = Table::tokens;
-    next = RowKey(table);
     total = {};
+    enter(Table::tokens);
+}
+
+void Sweep::State::enter(Table next_table) {
+    table = next_table;
+    next = RowKey(table);
+    is_table_done = false;
+}
+
+// Only when the step has succeeded. `after` is the first row that it did not look at, if any.
+void Sweep::State::advance(const std::optional<RowKey>& after) {
+    is_table_done = !after;
+    if (after) next = *after;
 }
 
 Result<Tally> Sweep::State::sweep_tokens(UnixTime now) {
@@ -110,7 +124,7 @@ Result<Tally> Sweep::State::sweep_tokens(UnixTime now) {
         Rows rows(txn.get(), env_state.tree);
         size_t looked_at = 0;
         for (const RowView& row :
-             KNUCKLE_TRY(rows.list(RowKey(table), *next, kSweepTokensMax + 1))) {
+             KNUCKLE_TRY(rows.list(RowKey(table), next, kSweepTokensMax + 1))) {
             if (looked_at++ == kSweepTokensMax || expired.size() == kSweepErasedMax) {
                 after = RowKey::from(row.key);
                 break;
@@ -129,7 +143,7 @@ Result<Tally> Sweep::State::sweep_tokens(UnixTime now) {
         tally.tokens = result.erased;
         tally.damaged += result.damaged;
     }
-    next = after;
+    advance(after);
     return tally;
 }
 
@@ -141,7 +155,7 @@ Result<std::vector<Write>> Sweep::State::find_idle(UnixTime now,
     std::vector<Write> idle;
     size_t looked_at = 0;
     size_t to_erase = 0;
-    for (const RowView& row : KNUCKLE_TRY(rows.list(RowKey(table), *next, kSweepAccountsMax + 1))) {
+    for (const RowView& row : KNUCKLE_TRY(rows.list(RowKey(table), next, kSweepAccountsMax + 1))) {
         if (looked_at++ == kSweepAccountsMax || to_erase >= kSweepErasedMax) {
             after = RowKey::from(row.key);
             break;
@@ -171,7 +185,7 @@ Result<Tally> Sweep::State::sweep_accounts(UnixTime now) {
         KNUCKLE_TRY(committer.apply(idle, statuses));
         tally.accounts = static_cast<size_t>(std::ranges::count(statuses, WriteStatus::done));
     }
-    next = after;
+    advance(after);
     return tally;
 }
 
@@ -197,10 +211,9 @@ Result<bool> Sweep::step(Now now) {
     state.total.add(tally);
     state.counts.tokens.add(tally.tokens);
     state.counts.accounts.add(tally.accounts);
-    if (state.next) return true;
+    if (!state.is_table_done) return true;
     if (state.table == Table::tokens) {
-        state.table = Table::accounts;
-        state.next = RowKey(state.table);
+        state.enter(Table::accounts);
         return true;
     }
     state.finish(now);

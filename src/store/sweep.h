@@ -3,7 +3,7 @@
 // accounts that nobody has used for their lifetime, with all that is theirs.
 //
 //     Sweep sweep(env, committer, account_lifetime);
-//     while (*sweep.step(now)) ...                     a round over the whole database; rest between
+//     while (*sweep.step(now)) ...                     a round over everything; rest between
 //
 // Expiry is enforced where things are used; this only makes room. A step reads in one transaction
 // and erases in another, so neither is long and clients' writes may come between any two. Rows made
@@ -25,12 +25,12 @@
 
 namespace knuckle::store {
 
-// Of one step. A token is judged by its first bytes, an account has to be unsealed; either way a step
-// that finds nothing takes about a tenth of a millisecond.
+// Of one step. A token is judged by its first bytes, an account has to be unsealed; either way a
+// step that finds nothing takes about a tenth of a millisecond.
 inline constexpr size_t kSweepTokensMax = 2'000;
 inline constexpr size_t kSweepAccountsMax = 200;
-// What goes in one commit, whose sync is most of its cost: tokens, and accounts with theirs. Only an
-// account may be more by itself.
+// What goes in one commit, whose sync is most of its cost: tokens, and accounts with theirs. Only
+// an account may be more by itself.
 inline constexpr size_t kSweepErasedMax = 512;
 
 struct SweepCounts {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// kill -9 at any moment loses nothing that was answered, and leaves no half of a batch, nor of a step
-// of the sweep.
+// kill -9 at any moment loses nothing that was answered, and leaves no half of a batch, nor of a
+// step of the sweep.
 #include <csignal>
 #include <string>
 #include <sys/wait.h>

@@ -16,12 +16,12 @@ namespace knuckle::store {
 
 namespace {
 
-struct Tally {
+struct Progress {
     size_t tokens = 0;
     size_t accounts = 0;
     size_t damaged = 0;
 
-    void add(const Tally& other) {
+    void add(const Progress& other) {
         tokens += other.tokens;
         accounts += other.accounts;
         damaged += other.damaged;
@@ -42,13 +42,9 @@ std::optional<Uuid> account_id(ByteView key) {
     return id;
 }
 
-// Lives any of the account's tokens? If none does, how many rows of them are left to erase?
-struct OwnedState {
-    bool has_living = false;
+// How many tokens of the account are left to erase; empty if one of them lives.
+Result<std::optional<size_t>> count_dead_tokens(Rows& rows, const Uuid& account, UnixTime now) {
     size_t count = 0;
-};
-Result<OwnedState> look_at_tokens(Rows& rows, const Uuid& account, UnixTime now) {
-    OwnedState state;
     for (const RowKey& key : KNUCKLE_TRY(rows.list(tally_key(account)))) {
         if (!parse_owned_key(key.view())) continue;
         const auto value = KNUCKLE_TRY(rows.get(key));
@@ -56,11 +52,11 @@ Result<OwnedState> look_at_tokens(Rows& rows, const Uuid& account, UnixTime now)
              decode_owned(value.value_or(ByteView())).value_or(OwnedHashes())) {
             const auto token = KNUCKLE_TRY(rows.get(hashed_key(Table::tokens, hash)));
             const auto expires = decode_expiry(token.value_or(ByteView()));
-            if (expires && *expires > now) return OwnedState{.has_living = true};
-            ++state.count;
+            if (expires && *expires > now) return std::optional<size_t>();
+            ++count;
         }
     }
-    return state;
+    return std::optional(count);
 }
 
 }  // namespace
@@ -75,9 +71,11 @@ struct Sweep::State {
     void begin(Now now);
     void enter(Table next_table);
     void advance(const std::optional<RowKey>& after);
-    Result<Tally> sweep_tokens(UnixTime now);
-    Result<Tally> sweep_accounts(UnixTime now);
-    Result<std::vector<Write>> find_idle(UnixTime now, Tally& tally, std::optional<RowKey>& after);
+    Result<Progress> sweep_tokens(UnixTime now);
+    Result<Progress> sweep_accounts(UnixTime now);
+    Result<std::vector<Write>> find_idle(UnixTime now,
+                                         Progress& progress,
+                                         std::optional<RowKey>& after);
     void finish(Now now);
 
     Env::State& env_state;
@@ -93,7 +91,7 @@ struct Sweep::State {
     Table table = Table::tokens;
     RowKey next{Table::tokens};  // where the next step begins
     bool is_table_done = false;
-    Tally total;
+    Progress total;
 };
 
 void Sweep::State::begin(Now now) {
@@ -115,8 +113,8 @@ void Sweep::State::advance(const std::optional<RowKey>& after) {
     if (after) next = *after;
 }
 
-Result<Tally> Sweep::State::sweep_tokens(UnixTime now) {
-    Tally tally;
+Result<Progress> Sweep::State::sweep_tokens(UnixTime now) {
+    Progress progress;
     std::vector<LookupHash> expired;
     std::optional<RowKey> after;
     {
@@ -132,7 +130,7 @@ Result<Tally> Sweep::State::sweep_tokens(UnixTime now) {
             const auto hash = token_hash(row.key);
             const auto expires = decode_expiry(row.value);
             if (!hash || !expires) {
-                ++tally.damaged;
+                ++progress.damaged;
             } else if (*expires <= now) {
                 expired.push_back(*hash);
             }
@@ -140,15 +138,15 @@ Result<Tally> Sweep::State::sweep_tokens(UnixTime now) {
     }
     if (!expired.empty()) {
         const Expired result = KNUCKLE_TRY(committer.expire(expired, now));
-        tally.tokens = result.erased;
-        tally.damaged += result.damaged;
+        progress.tokens = result.erased;
+        progress.damaged += result.damaged;
     }
     advance(after);
-    return tally;
+    return progress;
 }
 
 Result<std::vector<Write>> Sweep::State::find_idle(UnixTime now,
-                                                   Tally& tally,
+                                                   Progress& progress,
                                                    std::optional<RowKey>& after) {
     const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
     Rows rows(txn.get(), env_state.tree);
@@ -164,29 +162,29 @@ Result<std::vector<Write>> Sweep::State::find_idle(UnixTime now,
         const auto bytes = vault.open(row.key, row.value, plain);
         AccountRecord record;
         if (!id || !bytes || !decode(*bytes, record)) {
-            ++tally.damaged;
+            ++progress.damaged;
             continue;
         }
         if (!is_idle(record.seen, account_lifetime, now)) continue;
-        const OwnedState tokens = KNUCKLE_TRY(look_at_tokens(rows, *id, now));
-        if (tokens.has_living) continue;
+        const auto dead_tokens = KNUCKLE_TRY(count_dead_tokens(rows, *id, now));
+        if (!dead_tokens) continue;
         idle.push_back({.change = DeleteAccount{*id}});
-        to_erase += 1 + tokens.count;
+        to_erase += 1 + *dead_tokens;
     }
     return idle;
 }
 
-Result<Tally> Sweep::State::sweep_accounts(UnixTime now) {
-    Tally tally;
+Result<Progress> Sweep::State::sweep_accounts(UnixTime now) {
+    Progress progress;
     std::optional<RowKey> after;
-    const std::vector<Write> idle = KNUCKLE_TRY(find_idle(now, tally, after));
+    const std::vector<Write> idle = KNUCKLE_TRY(find_idle(now, progress, after));
     if (!idle.empty()) {
         std::vector<WriteStatus> statuses(idle.size());
         KNUCKLE_TRY(committer.apply(idle, statuses));
-        tally.accounts = static_cast<size_t>(std::ranges::count(statuses, WriteStatus::done));
+        progress.accounts = static_cast<size_t>(std::ranges::count(statuses, WriteStatus::done));
     }
     advance(after);
-    return tally;
+    return progress;
 }
 
 void Sweep::State::finish(Now now) {
@@ -206,11 +204,12 @@ Sweep::~Sweep() = default;
 Result<bool> Sweep::step(Now now) {
     State& state = *state_;
     if (!state.is_running) state.begin(now);
-    const Tally tally = KNUCKLE_TRY(state.table == Table::tokens ? state.sweep_tokens(now.unix)
-                                                                 : state.sweep_accounts(now.unix));
-    state.total.add(tally);
-    state.counts.tokens.add(tally.tokens);
-    state.counts.accounts.add(tally.accounts);
+    const Progress progress =
+        KNUCKLE_TRY(state.table == Table::tokens ? state.sweep_tokens(now.unix)
+                                                 : state.sweep_accounts(now.unix));
+    state.total.add(progress);
+    state.counts.tokens.add(progress.tokens);
+    state.counts.accounts.add(progress.accounts);
     if (!state.is_table_done) return true;
     if (state.table == Table::tokens) {
         state.enter(Table::accounts);

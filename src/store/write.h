@@ -17,7 +17,8 @@
 
 namespace knuckle::store {
 
-// exists: another account of that app has the username (or the auth token, or any has the id).
+// exists: another account of that app has the username (or the auth token, or any has the id). Its
+// `seen` is when it counts as used, however old it is: the time of an import, not of a last login.
 struct CreateAccount {
     Account account;
 };

@@ -244,7 +244,7 @@ tests/sum.sh $$r $(1)
 endef
 
 test: packages ## everything that must be green; ends with 'N passed, M failed'
-	$(call run_checks,$(LINT_CHECKS) check-binary check-wolfcrypt $(call units,release) $(call integrations,release) $(call units,asan) $(call integrations,asan))
+	$(call run_checks,$(LINT_CHECKS) check-binary check-bench check-wolfcrypt $(call units,release) $(call integrations,release) $(call units,asan) $(call integrations,asan))
 unit: packages ## unit tests; M=module selects one module, T="[tag]" by tag, MODE=asan the mode
 	$(call run_checks,$(call units,$(MODE)))
 integration: packages ## the real binary against the simulated APNs; T, MODE as above
@@ -274,7 +274,7 @@ endef
 $(foreach f,$(FUZZED),$(eval $(call fuzz_rule,$(f),$(firstword $(subst _, ,$(f))))))
 
 pass = @mkdir -p $(RESULTS) && echo 1 0 >$(RESULTS)/$@ && echo "  PASS $(@:check-%=%)"
-.PHONY: check-format check-headers check-tidy check-tree check-binary check-wolfcrypt
+.PHONY: check-format check-headers check-tidy check-tree check-binary check-bench check-wolfcrypt
 CLANG_FORMAT := clang-format-19
 CLANG_TIDY   := clang-tidy-19
 FORMATTED    := $(SOURCES) $(TESTS) $(BENCH) $(BENCH_MAIN) $(HEADERS)
@@ -312,6 +312,9 @@ check-binary: $(B)/knuckle
 	  test -z "$$libs" || { echo "knuckle: error: build/knuckle needs" $$libs "at run time; link it statically"; exit 1; }
 	@readelf -dW $< | grep -q BIND_NOW && readelf -hW $< | grep -q 'DYN ' || { echo "knuckle: error: build/knuckle is not a PIE with full RELRO; see LDFLAGS"; exit 1; }
 	$(pass)
+
+# Benchmarks are not run here, but they compile.
+check-bench: $(patsubst %,$(B)/release/bench/%_bench,$(BENCHES)) ; $(pass)
 
 # wolfCrypt's known-answer tests, against the library we link.
 check-wolfcrypt: deps-selftest ; $(pass)

@@ -71,7 +71,7 @@ void add_account(Writer& writer, uint64_t number, UnixTime now) {
     account.username = text_of(Kind::account, number).substr(0, 30);
     account.password_hash = std::string(97, 'h');
     account.auth_token = text_of(Kind::account, number);
-    account.created = now;
+    account.created = account.seen = now;
     writer.add(store::CreateAccount{account});
     store::Device device;
     device.id = uuid_of(Kind::device, number);
@@ -90,7 +90,7 @@ store::Env fill_store(const std::string& directory, const Filling& filling) {
     std::filesystem::create_directories(directory);
     const auto keys = store::load_or_create_keys(directory + "/store.key", true);
     if (!keys) throw std::runtime_error(keys.error().what);
-    auto env = store::Env::open({.directory = directory, .keys = *keys});
+    auto env = store::Env::open({.directory = directory, .keys = *keys, .now = filling.now});
     if (!env) throw std::runtime_error(env.error().what);
 
     Writer writer(*env);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a knock pays for its look-up (token, then the devices to ring), and how that grows with the
-// number of tokens; beside it a bare LMDB get among as many rows, as the anchor. All stores are open
-// at once and measured in alternating rounds, so that a noisy moment spoils all alike.
+// number of tokens; beside it a bare LMDB get among as many rows, as the anchor. All stores are
+// open at once and measured in alternating rounds, so that a noisy moment spoils all alike.
 //
 //     lookup_bench [TOKENS ...]          default: 10000 100000 1000000
 #include <array>

@@ -8,7 +8,7 @@
 
 #include "app/files.h"
 #include "base/time.h"
-#include "store/keys.h"
+#include "store/key_file.h"
 
 namespace knuckle::app {
 

@@ -114,24 +114,8 @@ Result<std::unique_ptr<MDB_env, CloseEnv>> open_lmdb(const EnvOptions& options) 
     return owner;
 }
 
-Result<void> put(MDB_txn* txn, MDB_dbi tree, ByteView row_key, ByteView row_value) {
-    MDB_val key = to_val(row_key);
-    MDB_val value = to_val(row_value);
-    if (const int code = mdb_put(txn, tree, &key, &value, 0)) return storage_error(code);
-    return {};
-}
-
-Result<void> put_version(MDB_txn* txn, MDB_dbi tree) {
-    return put(txn, tree, RowKey(Table::format).view(), encode_format(kSchemaVersion));
-}
-
-// A new database: the rows that say what it is.
-Result<void> found(MDB_txn* txn, MDB_dbi tree, Vault& vault, crypto::SecureRandom& random) {
-    KNUCKLE_TRY(put_version(txn, tree));
-    const RowKey key(Table::check);
-    const LookupHash hash = vault.hash(Table::check, "", "check");
-    SealedBytes sealed;
-    return put(txn, tree, key.view(), vault.seal(key.view(), hash, random, sealed));
+Result<void> put_version(Rows& rows) {
+    return rows.put(RowKey(Table::format), encode_format(kSchemaVersion));
 }
 
 // The version of the schema; 0 if there is no row at all yet.
@@ -151,20 +135,42 @@ Result<uint32_t> read_version(MDB_txn* txn, MDB_dbi tree) {
     return *version;
 }
 
-Result<void> check_keys(MDB_txn* txn, MDB_dbi tree, Vault& vault) {
-    const RowKey check(Table::check);
-    MDB_val key = to_val(check.view());
-    MDB_val value;
-    const int code = mdb_get(txn, tree, &key, &value);
-    if (code != 0 && code != MDB_NOTFOUND) return storage_error(code);
-    if (code == 0) {
+// Every key that rows may be under must be there.
+Result<void> check_keys(Rows& rows, const Keys& keys, Vault& vault) {
+    constexpr Error kWrong =
+        fail(Errc::invalid,
+             "the key file does not belong to this database; use the one it was made with");
+    const auto checks = KNUCKLE_TRY(rows.list(RowKey(Table::check)));
+    if (checks.empty()) return kWrong;
+    const LookupHash expected = vault.hash(Table::check, "", "check");
+    for (const RowKey& check : checks) {
+        const auto value = KNUCKLE_TRY(rows.get(check));
+        const auto id = key_id_of(value.value_or(ByteView()));
+        if (id && !keys.has_seal(*id)) {
+            return fail(Errc::invalid,
+                        "the key file lacks a seal key that the database needs, from before or "
+                        "after a rotation; use the key file that belongs to this copy");
+        }
         PlainBytes plain;
-        const auto opened = vault.open(check.view(), to_view(value), plain);
-        const LookupHash expected = vault.hash(Table::check, "", "check");
-        if (opened && std::ranges::equal(*opened, expected)) return {};
+        const auto opened = id ? vault.open(check.view(), *value, plain) : std::nullopt;
+        if (!opened || !std::ranges::equal(*opened, expected)) return kWrong;
     }
-    return fail(Errc::invalid,
-                "the key file does not belong to this database; use the one it was made with");
+    return {};
+}
+
+// Before the first row is sealed with the current key, that key is one of those to check.
+Result<void> note_current_key(Rows& rows,
+                              const Keys& keys,
+                              Vault& vault,
+                              crypto::SecureRandom& random) {
+    for (const RowKey& check : KNUCKLE_TRY(rows.list(RowKey(Table::check)))) {
+        const auto value = KNUCKLE_TRY(rows.get(check));
+        if (value && key_id_of(*value) == keys.current.id) return {};
+    }
+    const RowKey check = check_key(keys.current.id);
+    const LookupHash hash = vault.hash(Table::check, "", "check");
+    SealedBytes sealed;
+    return rows.put(check, vault.seal(check.view(), hash, random, sealed));
 }
 
 Result<void> open_schema(Env::State& state, const std::string& directory, UnixTime now) {
@@ -183,16 +189,18 @@ Result<void> open_schema(Env::State& state, const std::string& directory, UnixTi
             "the database was written by a newer Knuckle; install that version or a later one",
             static_cast<int32_t>(version));
     }
+    Rows rows(txn.get(), state.tree);
     if (version == 0) {
-        KNUCKLE_TRY(found(txn.get(), state.tree, vault, random));
+        KNUCKLE_TRY(put_version(rows));
+        KNUCKLE_TRY(note_current_key(rows, state.keys, vault, random));
         KNUCKLE_TRY(txn.commit());
         return sync_directory(directory);
     }
-    KNUCKLE_TRY(check_keys(txn.get(), state.tree, vault));
+    KNUCKLE_TRY(check_keys(rows, state.keys, vault));
+    KNUCKLE_TRY(note_current_key(rows, state.keys, vault, random));
     if (version < kSchemaVersion) {
-        Rows rows(txn.get(), state.tree);
         KNUCKLE_TRY(upgrade(rows, vault, random, version, now));
-        KNUCKLE_TRY(put_version(txn.get(), state.tree));
+        KNUCKLE_TRY(put_version(rows));
     }
     return txn.commit();
 }

@@ -1,120 +1,114 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "store/keys.h"
 
-#include <cerrno>
+#include <algorithm>
 #include <cstddef>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/text.h"
-#include "crypto/digest.h"
-#include "crypto/random.h"
-#include "store/file.h"
 
 namespace knuckle::store {
 
 namespace {
 
-constexpr size_t kKeysSize = sizeof(Keys::seal) + sizeof(Keys::lookup);
-constexpr size_t kDigits = 2 * kKeysSize;
-// The digits and what an editor may leave behind them.
-using KeyFileText = std::array<char, kDigits + 8>;
-
-Result<void> check_is_private(int file) {
-    struct stat status;
-    if (::fstat(file, &status) != 0) {
-        return fail(Errc::system, "cannot look at the key file", errno);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return fail(Errc::invalid, "the key file is not a regular file");
-    }
-    const bool is_ours = status.st_uid == ::geteuid();
-    const mode_t forbidden = is_ours ? S_IRWXG | S_IRWXO : S_IWGRP | S_IRWXO;
-    if ((status.st_mode & forbidden) != 0) {
-        return fail(Errc::invalid, "others can read or write the key file; run chmod 600 on it");
-    }
-    return {};
+std::string_view take_line(std::string_view& text) {
+    const size_t size = std::min(text.find('\n'), text.size());
+    const std::string_view line = trim(text.substr(0, size));
+    text.remove_prefix(std::min(size + 1, text.size()));
+    return line;
 }
 
-Result<Keys> parse(std::string_view text) {
-    std::array<uint8_t, kKeysSize> bytes;
-    if (!decode_hex(trim(text), bytes)) {
-        return fail(Errc::invalid,
-                    "the key file does not hold 128 hexadecimal digits; restore it from a backup");
-    }
-    Keys keys;
-    copy_bytes(keys.seal.data(), ByteView(bytes).first(keys.seal.size()));
-    copy_bytes(keys.lookup.data(), ByteView(bytes).last(keys.lookup.size()));
-    crypto::wipe(bytes);
-    return keys;
+std::string_view take_word(std::string_view& line) {
+    const size_t size = std::min(line.find(' '), line.size());
+    const std::string_view word = line.substr(0, size);
+    line = trim(line.substr(size));
+    return word;
 }
 
-// not_found: there is no such file.
-Result<Keys> load(const std::string& path) {
-    const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file.is_open()) {
-        if (errno == ENOENT) return fail(Errc::not_found, "the key file does not exist", ENOENT);
-        return fail(Errc::system, "cannot open the key file", errno);
-    }
-    KNUCKLE_TRY(check_is_private(file.descriptor()));
-    KeyFileText text;
-    const ssize_t size = ::read(file.descriptor(), text.data(), text.size());
-    if (size < 0) return fail(Errc::system, "cannot read the key file", errno);
-    auto keys = parse({text.data(), static_cast<size_t>(size)});
-    crypto::wipe({reinterpret_cast<uint8_t*>(text.data()), text.size()});
-    return keys;
+bool decode_lookup(std::string_view line, Keys& keys) {
+    return take_word(line) == "lookup" && decode_hex(line, keys.lookup);
 }
 
-Result<void> write_new_file(const std::string& path, std::string_view text) {
-    const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!file.is_open()) return fail(Errc::system, "cannot create the key file", errno);
-    const ssize_t size = ::write(file.descriptor(), text.data(), text.size());
-    if (size < 0) return fail(Errc::system, "cannot write the key file", errno);
-    if (static_cast<size_t>(size) != text.size()) {
-        return fail(Errc::system, "cannot write the key file", ENOSPC);
-    }
-    if (::fsync(file.descriptor()) != 0) {
-        return fail(Errc::system, "cannot write the key file", errno);
-    }
-    return {};
+bool decode_seal(std::string_view line, SealKey& key) {
+    if (take_word(line) != "seal") return false;
+    const auto id = parse_decimal(take_word(line));
+    if (!id || *id == 0 || *id > UINT8_MAX) return false;
+    key.id = static_cast<uint8_t>(*id);
+    return decode_hex(line, key.key);
 }
 
-// The file appears under its name complete and on disk, or not at all; one that another process has
-// put there meanwhile stays.
-Result<void> create(const std::string& path) {
-    std::array<uint8_t, kKeysSize> bytes;
-    KNUCKLE_TRY(crypto::os_random(bytes));
-    std::array<char, kDigits + 1> text;
-    encode_hex(bytes, text.data());
-    text.back() = '\n';
-
-    const std::string draft = path + ".new";
-    ::unlink(draft.c_str());  // of a start that was killed here
-    auto written = write_new_file(draft, {text.data(), text.size()});
-    crypto::wipe(bytes);
-    crypto::wipe({reinterpret_cast<uint8_t*>(text.data()), text.size()});
-    if (written && ::link(draft.c_str(), path.c_str()) != 0 && errno != EEXIST) {
-        written = fail(Errc::system, "cannot create the key file", errno);
-    }
-    ::unlink(draft.c_str());
-    KNUCKLE_TRY(written);
-    return sync_directory_of(path);
+// The form of before keys could be changed.
+bool decode_single_line(std::string_view line, Keys& keys) {
+    constexpr size_t kSealDigits = 2 * crypto::Sealer::kKeySize;
+    return line.size() > kSealDigits && decode_hex(line.substr(0, kSealDigits), keys.current.key) &&
+           decode_hex(line.substr(kSealDigits), keys.lookup);
 }
+
+class TextWriter {
+public:
+    explicit TextWriter(KeyText& storage) : storage_(storage) {}
+
+    TextWriter& text(std::string_view text) {
+        std::ranges::copy(text, storage_.data() + size_);
+        size_ += text.size();
+        return *this;
+    }
+    TextWriter& hex(ByteView bytes) {
+        encode_hex(bytes, storage_.data() + size_);
+        size_ += 2 * bytes.size();
+        return *this;
+    }
+    TextWriter& seal(const SealKey& key) {
+        DecimalText id;
+        return text("seal ").text(format_decimal(key.id, id)).text(" ").hex(key.key).text("\n");
+    }
+    [[nodiscard]] std::string_view all() const { return {storage_.data(), size_}; }
+
+private:
+    KeyText& storage_;
+    size_t size_ = 0;
+};
 
 }  // namespace
 
-Result<Keys> load_or_create_keys(const std::string& path, bool may_create) {
-    auto keys = load(path);
-    if (keys || keys.error().code != Errc::not_found) return keys;
-    if (!may_create) {
-        return fail(Errc::not_found,
-                    "the key file is missing, and without it the database cannot be read; "
-                    "restore it from a backup");
-    }
-    KNUCKLE_TRY(create(path));
-    // What is on disk counts: another process may have been first.
-    return load(path);
+std::string_view encode_keys(const Keys& keys, KeyText& storage) {
+    TextWriter writer(storage);
+    writer.text("lookup ").hex(keys.lookup).text("\n").seal(keys.current);
+    if (keys.retiring) writer.seal(*keys.retiring);
+    return writer.all();
 }
+
+Result<Keys> decode_keys(std::string_view text) {
+    Keys keys;
+    if (decode_single_line(trim(text), keys)) return keys;
+    // An editor may have left blank lines at the end.
+    std::string_view rest = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+    if (!decode_lookup(take_line(rest), keys)) {
+        return fail(Errc::invalid,
+                    "line 1 must be 'lookup' and 64 hexadecimal digits; restore the key file from "
+                    "a backup");
+    }
+    if (!decode_seal(take_line(rest), keys.current)) {
+        return fail(Errc::invalid,
+                    "line 2 must be 'seal', a number from 1 to 255 and 64 hexadecimal digits; "
+                    "restore the key file from a backup");
+    }
+    if (rest.empty()) return keys;
+    if (!decode_seal(take_line(rest), keys.retiring.emplace())) {
+        return fail(Errc::invalid,
+                    "line 3 must be 'seal', a number from 1 to 255 and 64 hexadecimal digits; "
+                    "restore the key file from a backup");
+    }
+    if (keys.retiring->id == keys.current.id) {
+        return fail(Errc::invalid,
+                    "line 3 has the number of line 2; restore the key file from a backup");
+    }
+    if (!rest.empty()) {
+        return fail(Errc::invalid, "line 4 is one too many; restore the key file from a backup");
+    }
+    return keys;
+}
+
+uint8_t id_after(uint8_t id) { return id == UINT8_MAX ? uint8_t{1} : static_cast<uint8_t>(id + 1); }
 
 }  // namespace knuckle::store

@@ -1,32 +1,58 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The key file: what makes the database readable. It lies outside the database and is made once.
+// The keys that make the database readable, and their text in the key file. Pure functions.
 //
-//     auto keys = load_or_create_keys(path, !Env::exists(data_dir));
+//     auto keys = decode_keys(text);         store/key_file.h reads and writes the file
+//     std::string_view text = encode_keys(*keys, storage);
 //
-// The file is one line of 128 hexadecimal digits: 32 bytes to seal with, 32 to look up with.
-// It must be a regular file that no others can read: mode 0600, or one that belongs to somebody
-// else (root) and is readable by our group, which is also how a systemd credential looks.
-// Errors: Errc::system (errno), not_found (missing, and may not be made), invalid (mode or
-// content). Thread: any, at start.
+//   file := "lookup" 64 hexadecimal digits            what the hashes are keyed with, for good
+//           "seal" id 64 hexadecimal digits           the current key: seals what is written
+//           ["seal" id 64 hexadecimal digits]         the retiring key: opens what it has sealed
+//   id   := 1 to 255, decimal; says in each sealed value under which key it is
+//
+// One item to a line. Before keys could be changed, the file was one line of 128 digits, the seal
+// key's and the lookup key's; that is read too, as id 1.
+// Errors: Errc::invalid, with a text that names the line.  Thread: any.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <string>
+#include <optional>
+#include <string_view>
 
 #include "base/result.h"
+#include "crypto/digest.h"
 #include "crypto/seal.h"
 
 namespace knuckle::store {
 
-// Kept outside the database; without it the database is worth nothing.
-struct Keys {
-    crypto::Sealer::Key seal{};        // of every record
-    std::array<uint8_t, 32> lookup{};  // of the hashes that rows are found by
+struct SealKey {
+    uint8_t id = 1;
+    crypto::Sealer::Key key{};
+
+    ~SealKey() { crypto::wipe(key); }
+    bool operator==(const SealKey&) const = default;
 };
 
-// Loads the file, or makes it from the kernel's random bytes with mode 0600 if it does not exist.
-// `may_create` is false once there is a database: new keys would not open it.
-Result<Keys> load_or_create_keys(const std::string& path, bool may_create);
+// Kept outside the database; without them the database is worth nothing. A copy that goes leaves
+// nothing in memory.
+struct Keys {
+    std::array<uint8_t, 32> lookup{};  // of the hashes that rows are found by
+    SealKey current;
+    std::optional<SealKey> retiring;  // while a rotation is under way
+
+    ~Keys() { crypto::wipe(lookup); }
+    [[nodiscard]] bool has_seal(uint8_t id) const {
+        return id == current.id || (retiring && id == retiring->id);
+    }
+    bool operator==(const Keys&) const = default;
+};
+
+// More than the longest text.
+using KeyText = std::array<char, 256>;
+[[nodiscard]] std::string_view encode_keys(const Keys& keys, KeyText& storage);
+Result<Keys> decode_keys(std::string_view text);
+
+// After 255 comes 1: long before, nothing is left of the first.
+[[nodiscard]] uint8_t id_after(uint8_t id);
 
 }  // namespace knuckle::store

@@ -3,14 +3,7 @@
 
 #include <cerrno>
 
-#include "crypto/digest.h"
-
 namespace knuckle::store {
-
-Env::State::~State() {
-    crypto::wipe(keys.seal);
-    crypto::wipe(keys.lookup);
-}
 
 Result<Transaction> Transaction::begin_write(MDB_env* env) {
     MDB_txn* txn = nullptr;
@@ -37,6 +30,18 @@ Result<void> Transaction::commit() {
 
 void Transaction::abort() {
     if (txn_ != nullptr) mdb_txn_abort(std::exchange(txn_, nullptr));
+}
+
+Result<Cursor> Cursor::open(MDB_txn* txn, MDB_dbi tree) {
+    MDB_cursor* cursor = nullptr;
+    if (const int code = mdb_cursor_open(txn, tree, &cursor)) return storage_error(code);
+    return Cursor(cursor);
+}
+
+Result<bool> Cursor::move(MDB_cursor_op how, MDB_val& key, MDB_val& value) {
+    const int code = mdb_cursor_get(cursor_.get(), &key, &value, how);
+    if (code != 0 && code != MDB_NOTFOUND) return storage_error(code);
+    return code == 0;
 }
 
 Error storage_error(int code) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the files of this folder share of LMDB: the open environment and a transaction that cannot
-// be forgotten. Not for other folders. Owner and thread: as in store/env.h.
+// What the files of this folder share of LMDB: the open environment, a transaction that cannot be
+// forgotten, a cursor. Not for other folders. Owner and thread: as in store/env.h.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,6 @@ struct Env::State {
     State() = default;
     State(const State&) = delete;
     State& operator=(const State&) = delete;
-    ~State();
 };
 
 // A transaction that aborts unless it was committed.
@@ -51,6 +50,23 @@ private:
     explicit Transaction(MDB_txn* txn) : txn_(txn) {}
 
     MDB_txn* txn_;
+};
+
+// The place of a reader in the tree. No cursor stays open while rows are written or erased: LMDB
+// 0.9.31 may leave it on the wrong row.
+class Cursor {
+public:
+    [[nodiscard]] static Result<Cursor> open(MDB_txn* txn, MDB_dbi tree);
+    // False: there is no such row.
+    Result<bool> move(MDB_cursor_op how, MDB_val& key, MDB_val& value);
+
+private:
+    struct Close {
+        void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
+    };
+    explicit Cursor(MDB_cursor* cursor) : cursor_(cursor) {}
+
+    std::unique_ptr<MDB_cursor, Close> cursor_;
 };
 
 // An LMDB code as our error; `code` is not MDB_SUCCESS.

@@ -5,22 +5,6 @@
 
 namespace knuckle::store {
 
-namespace {
-
-// No cursor stays open while rows are erased: LMDB 0.9.31 may leave one on the wrong row.
-struct CloseCursor {
-    void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
-};
-using Cursor = std::unique_ptr<MDB_cursor, CloseCursor>;
-
-Result<Cursor> open_cursor(MDB_txn* txn, MDB_dbi tree) {
-    MDB_cursor* cursor = nullptr;
-    if (const int code = mdb_cursor_open(txn, tree, &cursor)) return storage_error(code);
-    return Cursor(cursor);
-}
-
-}  // namespace
-
 Result<std::optional<ByteView>> Rows::get(const RowKey& key) {
     MDB_val lmdb_key = to_val(key.view());
     MDB_val lmdb_value;
@@ -49,13 +33,12 @@ Result<void> Rows::erase(const RowKey& key) {
 
 Result<std::vector<RowKey>> Rows::list(const RowKey& front, size_t count_max) {
     std::vector<RowKey> keys;
-    const Cursor cursor = KNUCKLE_TRY(open_cursor(txn_, tree_));
+    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, tree_));
     MDB_val lmdb_key = to_val(front.view());
     MDB_val lmdb_value;
     for (MDB_cursor_op move = MDB_SET_RANGE; keys.size() < count_max; move = MDB_NEXT) {
-        const int code = mdb_cursor_get(cursor.get(), &lmdb_key, &lmdb_value, move);
-        if (code == MDB_NOTFOUND || (code == 0 && !front.is_front_of(to_view(lmdb_key)))) break;
-        if (code != 0) return storage_error(code);
+        const bool is_found = KNUCKLE_TRY(cursor.move(move, lmdb_key, lmdb_value));
+        if (!is_found || !front.is_front_of(to_view(lmdb_key))) break;
         // Longer ones are none of ours.
         if (const auto key = RowKey::from(to_view(lmdb_key))) keys.push_back(*key);
     }
@@ -82,20 +65,17 @@ Result<void> Rows::erase_all(const RowKey& front) {
 }
 
 Result<std::optional<RowKey>> Rows::last(const RowKey& front, const RowKey& bound) {
-    const Cursor cursor = KNUCKLE_TRY(open_cursor(txn_, tree_));
+    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, tree_));
     MDB_val lmdb_key = to_val(bound.view());
     MDB_val lmdb_value;
     // The first row that is not less than the bound, or behind the end of the tree.
-    int code = mdb_cursor_get(cursor.get(), &lmdb_key, &lmdb_value, MDB_SET_RANGE);
-    const bool is_bound = code == 0 && as_text(to_view(lmdb_key)) == as_text(bound.view());
-    if (code == 0 && !is_bound) {
-        code = mdb_cursor_get(cursor.get(), &lmdb_key, &lmdb_value, MDB_PREV);
-    } else if (code == MDB_NOTFOUND) {
-        code = mdb_cursor_get(cursor.get(), &lmdb_key, &lmdb_value, MDB_LAST);
+    bool is_found = KNUCKLE_TRY(cursor.move(MDB_SET_RANGE, lmdb_key, lmdb_value));
+    const bool is_bound = is_found && as_text(to_view(lmdb_key)) == as_text(bound.view());
+    if (!is_bound) {
+        const MDB_cursor_op back = is_found ? MDB_PREV : MDB_LAST;
+        is_found = KNUCKLE_TRY(cursor.move(back, lmdb_key, lmdb_value));
     }
-    if (code == MDB_NOTFOUND) return std::optional<RowKey>();
-    if (code != 0) return storage_error(code);
-    if (!front.is_front_of(to_view(lmdb_key))) return std::optional<RowKey>();
+    if (!is_found || !front.is_front_of(to_view(lmdb_key))) return std::optional<RowKey>();
     return RowKey::from(to_view(lmdb_key));
 }
 

@@ -50,6 +50,8 @@ bool RowKey::is_front_of(ByteView key) const {
     return key.size() >= size_ && std::memcmp(key.data(), bytes_.data(), size_) == 0;
 }
 
+RowKey check_key(uint8_t key_id) { return RowKey(Table::check).add({&key_id, 1}); }
+
 RowKey account_key(const Uuid& account) { return RowKey(Table::accounts).add(account.view()); }
 
 RowKey device_key(const DeviceRef& ref) { return devices_of(ref.account).add(ref.device.view()); }
@@ -72,6 +74,24 @@ RowKey owned_key(const DeviceRef& ref, uint16_t part) {
 RowKey pending_key(const DeviceRef& ref) { return pending_of(ref.account).add(ref.device.view()); }
 
 RowKey pending_of(const Uuid& account) { return RowKey(Table::pending).add(account.view()); }
+
+std::optional<size_t> sealed_part_of(Table table) {
+    switch (table) {
+        case Table::format:
+        case Table::owned_tokens:
+            return std::nullopt;
+        case Table::tokens:
+            return kExpirySize;
+        case Table::check:
+        case Table::accounts:
+        case Table::usernames:
+        case Table::auth_tokens:
+        case Table::devices:
+        case Table::pending:
+            return size_t{0};
+    }
+    return std::nullopt;  // no table of ours
+}
 
 std::optional<DeviceRef> parse_device_key(ByteView key) {
     if (key.size() != 1 + 2 * kUuidSize) return std::nullopt;

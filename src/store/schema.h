@@ -6,7 +6,7 @@
 //
 //   row       := key                                   value
 //   format    := 'F'                                   "knuckle" 00 version(u32)
-//   check     := 'C'                                   sealed( hash of '' and "check" )
+//   check     := 'C' [key-id]                          sealed( hash of '' and "check" )
 //   account   := 'A' account(uuid)                     sealed( account record )
 //   username  := 'N' hash(app, username)               sealed( account(uuid) )
 //   auth      := 'K' hash(app, auth token)             sealed( account(uuid) )
@@ -19,8 +19,16 @@
 //
 //   part      := u16, big endian: a device's parts are 0, 1, 2, ...
 //   hash(app, text) := the first 16 bytes of HMAC-SHA-256(lookup key, app 00 table text)
-//   sealed(plain)   := key-id(u8) nonce(12) ciphertext tag(16)      AES-256-GCM, its context is the
-//                      row's key; key-id is 1 until keys can be changed, and says then which it was
+//   sealed(plain)   := key-id nonce(12) ciphertext tag(16)          AES-256-GCM, its context is the
+//                      row's key
+//   key-id          := u8, not 0: under which seal key of the key file it is
+//
+// There is a check row for each seal key that rows may be under: it is written before the first of
+// them, when a database is opened with a new key in front, and goes after the last, when all has
+// been re-sealed. Opening wants each of them to open. So a key file from before a rotation, or one
+// from which the old key was taken too early, is refused at the start, instead of a part of the
+// rows being damaged. (A database that was made before keys could be changed has its first check
+// row without key-id in the row's key.)
 //
 //   account record  := app(text) username(text) email(text) password-hash(text) auth-token(packed)
 //                      created(time) seen(time)
@@ -105,6 +113,7 @@ struct DeviceRef {
     Uuid device;
 };
 
+[[nodiscard]] RowKey check_key(uint8_t key_id);
 [[nodiscard]] RowKey account_key(const Uuid& account);
 [[nodiscard]] RowKey device_key(const DeviceRef& ref);
 [[nodiscard]] RowKey devices_of(const Uuid& account);
@@ -114,6 +123,9 @@ struct DeviceRef {
 [[nodiscard]] RowKey owned_key(const DeviceRef& ref, uint16_t part);
 [[nodiscard]] RowKey pending_key(const DeviceRef& ref);
 [[nodiscard]] RowKey pending_of(const Uuid& account);
+
+// Where the sealed part of a row's value begins. Empty: nothing of it is sealed.
+[[nodiscard]] std::optional<size_t> sealed_part_of(Table table);
 
 // Whose row it is: of a key in devices or pending.
 [[nodiscard]] std::optional<DeviceRef> parse_device_key(ByteView key);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the two keys do for the rows: finds the key of a row by a name that is not on disk, and
+// What the keys do for the rows: finds the key of a row by a name that is not on disk, and
 // seals what the row says. store/schema.h has both as grammar.
 //
 //     Vault vault(keys);
@@ -7,6 +7,8 @@
 //     ByteView value = vault.seal(key.view(), plain, random, storage);
 //     auto plain = vault.open(key.view(), value, storage);      empty: damaged, or of another row
 //
+// It seals under the current key, and opens by the key that the value names: that one, or the
+// retiring one.
 // Allocates nothing after construction. Owner: one reader or the committer.  Thread: its owner's.
 #pragma once
 
@@ -25,7 +27,6 @@
 
 namespace knuckle::store {
 
-inline constexpr uint8_t kSealKeyId = 1;
 inline constexpr size_t kSealOverhead = 1 + crypto::Sealer::kOverhead;
 using SealedBytes = std::array<uint8_t, kPlainMax + kSealOverhead>;
 
@@ -45,8 +46,17 @@ public:
                                                PlainBytes& storage);
 
 private:
+    struct Seal {
+        uint8_t id;
+        crypto::Sealer sealer;
+    };
+
     crypto::KeyedHash keyed_hash_;
-    crypto::Sealer sealer_;
+    Seal current_;
+    std::optional<Seal> retiring_;
 };
+
+// The id of the key that `sealed` says it is under. Empty: it is damaged.
+[[nodiscard]] std::optional<uint8_t> key_id_of(ByteView sealed);
 
 }  // namespace knuckle::store

@@ -72,9 +72,16 @@ inline void write_file(const std::string& path, std::string_view bytes) {
         .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
+inline SealKey a_seal_key(uint8_t id, uint8_t number) {
+    SealKey key;
+    key.id = id;
+    key.key.fill(number);
+    return key;
+}
+
 inline Keys some_keys(uint8_t number = 1) {
     Keys keys;
-    keys.seal.fill(number);
+    keys.current = a_seal_key(1, number);
     keys.lookup.fill(static_cast<uint8_t>(number + 100));
     return keys;
 }
@@ -157,11 +164,14 @@ public:
 
     explicit Shelf(size_t map_size = kMapSize) : map_size_(map_size) { open(); }
 
+    // What it is opened with from the next time on.
+    Keys keys = some_keys();
+
     void open() { open(map_size_); }
     void open(size_t map_size) {
         map_size_ = map_size;
         auto env = Env::open({.directory = directory_.path(),
-                              .keys = some_keys(),
+                              .keys = keys,
                               .now = kNoon,
                               .map_size = map_size_});
         if (!env) FAIL(env.error().what);

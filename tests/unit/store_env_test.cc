@@ -11,6 +11,7 @@
 #include "store/lmdb_env.h"
 #include "store/rows.h"
 #include "store/schema.h"
+#include "store/vault.h"
 #include "tests/support/store_shelf.h"
 
 using namespace knuckle;
@@ -107,9 +108,73 @@ TEST_CASE("Somebody else's keys do not open the database, and do not harm it", "
     half.keys.lookup = some_keys(2).lookup;
     CHECK(complaint(half) == text);
     half = options_for(directory, 1);
-    half.keys.seal = some_keys(2).seal;
+    half.keys.current = some_keys(2).current;
     CHECK(complaint(half) == text);
     CHECK(Env::open(options_for(directory, 1)));
+}
+
+TEST_CASE("During a rotation a database wants both keys, whichever it was closed with",
+          "[store][env][rotation]") {
+    const TempDirectory directory;
+    EnvOptions before = options_for(directory);
+    EnvOptions during = before;
+    during.keys.retiring = before.keys.current;
+    during.keys.current = a_seal_key(2, 9);
+    EnvOptions after = during;
+    after.keys.retiring.reset();
+    const std::string text =
+        "the key file lacks a seal key that the database needs, from before or after a rotation; "
+        "use the key file that belongs to this copy";
+
+    REQUIRE(Env::open(before));
+    // A key that was taken out too early, or that is another one by the same number.
+    CHECK(complaint(after) == text);
+    EnvOptions other = during;
+    other.keys.retiring = a_seal_key(1, 77);
+    CHECK(complaint(other).starts_with("the key file does not belong to this database"));
+
+    REQUIRE(Env::open(during));
+    REQUIRE(Env::open(during));
+    CHECK(complaint(before) == text);  // a key file from a backup
+    CHECK(complaint(after) == text);
+    other = during;
+    other.keys.current = a_seal_key(2, 77);
+    CHECK(complaint(other).starts_with("the key file does not belong to this database"));
+
+    // Back to the old one: it is a rotation like any other.
+    std::swap(during.keys.current, *during.keys.retiring);
+    CHECK(Env::open(during));
+}
+
+TEST_CASE("A new database may begin with two keys, and needs the first only",
+          "[store][env][rotation]") {
+    const TempDirectory directory;
+    EnvOptions options = options_for(directory);
+    options.keys.retiring = a_seal_key(2, 9);
+    REQUIRE(Env::open(options));
+    CHECK(Env::open(options_for(directory)));
+}
+
+TEST_CASE("A database of before keys could be changed is opened and can change them",
+          "[store][env][rotation]") {
+    Shelf shelf;
+    const LookupHash hash = Vault(some_keys()).hash(Table::check, "", "check");
+    const RowKey bare(Table::check);
+    shelf.tamper([&](Rows& rows) {
+        SealedBytes storage;
+        Vault vault(some_keys());
+        REQUIRE(rows.erase(check_key(1)));
+        REQUIRE(rows.put(bare, vault.seal(bare.view(), hash, shelf.random(), storage)));
+    });
+    shelf.reopen();
+    shelf.tamper([](Rows& rows) { CHECK(must(rows.list(RowKey(Table::check))).size() == 1); });
+    shelf.close();
+    EnvOptions options = options_for(shelf.directory());
+    options.keys.retiring = options.keys.current;
+    options.keys.current = a_seal_key(2, 9);
+    CHECK(Env::open(options));
+    options.keys.retiring.reset();
+    CHECK(complaint(options).starts_with("the key file lacks a seal key"));
 }
 
 TEST_CASE("A database of a later schema, or of nobody's, is refused", "[store][env]") {
@@ -141,7 +206,7 @@ TEST_CASE("A database of a later schema, or of nobody's, is refused", "[store][e
         CHECK(reopened() == "data.mdb is not a database of Knuckle");
     }
     SECTION("nothing to check the keys by") {
-        shelf.tamper([&](Rows& rows) { REQUIRE(rows.erase(RowKey(Table::check))); });
+        shelf.tamper([&](Rows& rows) { REQUIRE(rows.erase(check_key(1))); });
         CHECK(reopened() ==
               "the key file does not belong to this database; use the one it was made with");
     }

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <cerrno>
 #include <string>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <catch_amalgamated.hpp>
 
@@ -14,121 +11,97 @@ using namespace knuckle::store;
 
 namespace {
 
-constexpr bool kMayCreate = true;
-constexpr bool kDatabaseExists = false;
-
-mode_t mode_of(const std::string& path) {
-    struct stat status;
-    REQUIRE(::stat(path.c_str(), &status) == 0);
-    return status.st_mode & 07777;
+std::string text_of(const Keys& keys) {
+    KeyText storage;
+    return std::string(encode_keys(keys, storage));
 }
 
-bool are_equal(const Keys& a, const Keys& b) { return a.seal == b.seal && a.lookup == b.lookup; }
-
-std::string complaint(const std::string& path, bool may_create = kMayCreate) {
-    const auto keys = load_or_create_keys(path, may_create);
+std::string complaint(const std::string& text) {
+    const auto keys = decode_keys(text);
     return keys ? "" : keys.error().what;
 }
 
-void write_private(const std::string& path, std::string_view text) {
-    write_file(path, text);
-    REQUIRE(::chmod(path.c_str(), 0600) == 0);
-}
+std::string digits(char digit) { return std::string(64, digit); }
+
+const std::string kLookup = "lookup " + digits('a') + "\n";
+const std::string kSeal = "seal 2 " + digits('b') + "\n";
+const std::string kRetiring = "seal 1 " + digits('c') + "\n";
 
 }  // namespace
 
-TEST_CASE("The first start makes the keys, every later one finds them", "[store][keys]") {
-    const TempDirectory directory;
-    const std::string path = directory / "keys";
-    const auto made = load_or_create_keys(path, kMayCreate);
-    REQUIRE(made);
-    CHECK(mode_of(path) == 0600);
-    const std::string text = read_file(path);
-    CHECK(text.size() == 129);
-    CHECK(text.back() == '\n');
-    CHECK(is_lower_hex(std::string_view(text).substr(0, 128)));
-    CHECK(made->seal != Keys().seal);
-    CHECK_FALSE(std::ranges::equal(made->seal, made->lookup));
+TEST_CASE("Keys are written as lines, and read as they were written", "[store][keys]") {
+    Keys keys = some_keys();
+    CHECK(text_of(keys) ==
+          "lookup " + to_hex(keys.lookup) + "\nseal 1 " + to_hex(keys.current.key) + "\n");
+    CHECK(must(decode_keys(text_of(keys))) == keys);
 
-    const auto again = load_or_create_keys(path, kDatabaseExists);
-    REQUIRE(again);
-    CHECK(are_equal(*made, *again));
+    keys.retiring = keys.current;
+    keys.retiring->id = 254;
+    keys.current = a_seal_key(255, 9);
+    CHECK(text_of(keys).size() == 220);
+    CHECK(must(decode_keys(text_of(keys))) == keys);
 
-    const auto others = load_or_create_keys(directory / "others", kMayCreate);
-    REQUIRE(others);
-    CHECK_FALSE(are_equal(*made, *others));
+    const Keys read = must(decode_keys(kLookup + kSeal + kRetiring));
+    CHECK(read.current == a_seal_key(2, 0xbb));
+    CHECK(read.retiring == a_seal_key(1, 0xcc));
+    CHECK(text_of(read) == kLookup + kSeal + kRetiring);
 }
 
-TEST_CASE("Lost keys are not replaced while there is a database", "[store][keys]") {
-    const TempDirectory directory;
-    const auto keys = load_or_create_keys(directory / "keys", kDatabaseExists);
-    REQUIRE_FALSE(keys);
-    CHECK(keys.error().code == Errc::not_found);
-    CHECK(std::string(keys.error().what) ==
-          "the key file is missing, and without it the database cannot be read; restore it from a "
-          "backup");
-    CHECK(::access((directory / "keys").c_str(), F_OK) != 0);
-}
-
-TEST_CASE("A start that was killed while it made the keys leaves nothing in the way",
-          "[store][keys]") {
-    const TempDirectory directory;
-    write_file(directory / "keys.new", "half a ke");
-    CHECK(load_or_create_keys(directory / "keys", kMayCreate));
-    CHECK(::access((directory / "keys.new").c_str(), F_OK) != 0);
-}
-
-TEST_CASE("Keys that others can read or write are refused", "[store][keys]") {
-    const TempDirectory directory;
-    const std::string path = directory / "keys";
-    REQUIRE(load_or_create_keys(path, kMayCreate));
-    for (const mode_t mode : {0640, 0604, 0620, 0602, 0660, 0666}) {
-        REQUIRE(::chmod(path.c_str(), mode) == 0);
-        CHECK(complaint(path) == "others can read or write the key file; run chmod 600 on it");
-    }
-    for (const mode_t mode : {0600, 0400}) {
-        REQUIRE(::chmod(path.c_str(), mode) == 0);
-        CHECK(complaint(path) == "");
+TEST_CASE("Keys of before they could be changed are read as number 1", "[store][keys]") {
+    for (const std::string end : {"", "\n", "\r\n", " \n\n"}) {
+        const Keys keys = must(decode_keys(digits('b') + digits('a') + end));
+        CHECK(text_of(keys) == kLookup + "seal 1 " + digits('b') + "\n");
     }
 }
 
-TEST_CASE("Keys that somebody else gave to our group are accepted", "[store][keys]") {
-    if (::geteuid() != 0) SKIP("only root can give a file away");
-    const TempDirectory directory;
-    const std::string path = directory / "keys";
-    REQUIRE(load_or_create_keys(path, kMayCreate));
-    REQUIRE(::chown(path.c_str(), 65'534, 65'534) == 0);
-    for (const mode_t mode : {0440, 0640, 0400}) {
-        REQUIRE(::chmod(path.c_str(), mode) == 0);
-        CHECK(complaint(path) == "");
-    }
-    for (const mode_t mode : {0660, 0644, 0444}) {
-        REQUIRE(::chmod(path.c_str(), mode) == 0);
-        CHECK(complaint(path) == "others can read or write the key file; run chmod 600 on it");
+TEST_CASE("What an editor does to the white space of keys is no mistake", "[store][keys]") {
+    for (const std::string& text : {kLookup + "seal 2 " + digits('b'),
+                                    kLookup + kSeal + "\n \n",
+                                    "lookup  " + digits('A') + " \r\n seal 02  " + digits('B')}) {
+        CHECK(text_of(must(decode_keys(text))) == kLookup + kSeal);
     }
 }
 
-TEST_CASE("A key file says what is wrong with it", "[store][keys]") {
-    const TempDirectory directory;
-    const std::string path = directory / "keys";
-    const std::string content_complaint =
-        "the key file does not hold 128 hexadecimal digits; restore it from a backup";
-    const std::string digits(128, 'a');
-
-    write_private(path, digits);  // an editor may have taken the newline
-    CHECK(complaint(path) == "");
-    write_private(path, std::string(128, 'A') + "\r\n");
-    CHECK(complaint(path) == "");
+TEST_CASE("A mistake in the keys is named with its line", "[store][keys]") {
+    const std::string restore = "; restore the key file from a backup";
+    const std::string first = "line 1 must be 'lookup' and 64 hexadecimal digits" + restore;
     for (const std::string& text : {std::string(),
-                                    digits.substr(1),
-                                    digits + "a",
-                                    digits + "\n" + digits,
-                                    digits.substr(1) + "g",
+                                    std::string("\n"),
+                                    "\n" + kLookup + kSeal,
+                                    kSeal + kLookup,
+                                    "lookup" + digits('a') + "\n" + kSeal,
+                                    "lookup a" + digits('a') + "\n" + kSeal,
+                                    "lookup " + digits('g') + "\n" + kSeal,
+                                    "lookup 1 " + digits('a') + "\n" + kSeal,
+                                    digits('a') + digits('a').substr(1),
+                                    digits('a') + digits('a') + "a",
+                                    digits('a') + "\n" + digits('a'),
                                     std::string(100'000, 'a')}) {
-        write_private(path, text);
-        CHECK(complaint(path) == content_complaint);
+        CHECK(complaint(text) == first);
     }
-    CHECK(complaint(directory.path()) == "the key file is not a regular file");
-    CHECK(complaint(directory / "missing/keys") == "cannot create the key file");
-    CHECK(complaint("/dev/null/keys") == "cannot open the key file");
+    const std::string rule = " must be 'seal', a number from 1 to 255 and 64 hexadecimal digits";
+    for (const std::string& line : {std::string("\n") + kSeal,
+                                    "seal " + digits('b'),
+                                    "seal  " + digits('b'),
+                                    "seal 0 " + digits('b'),
+                                    "seal 256 " + digits('b'),
+                                    "seal -1 " + digits('b'),
+                                    "seal 3 " + digits('b') + "b",
+                                    "seal 3 " + digits('x'),
+                                    "seals 3 " + digits('b'),
+                                    std::string("seal 3"),
+                                    kLookup}) {
+        CHECK(complaint(kLookup + line) == "line 2" + rule + restore);
+        CHECK(complaint(kLookup + kSeal + line) == "line 3" + rule + restore);
+    }
+    CHECK(complaint(kLookup) == "line 2" + rule + restore);
+    CHECK(complaint(kLookup + kSeal + kSeal) == "line 3 has the number of line 2" + restore);
+    CHECK(complaint(kLookup + kSeal + kRetiring + "seal 3 " + digits('d')) ==
+          "line 4 is one too many" + restore);
+}
+
+TEST_CASE("The number of a seal key is never 0", "[store][keys]") {
+    CHECK(id_after(1) == 2);
+    CHECK(id_after(254) == 255);
+    CHECK(id_after(255) == 1);
 }

@@ -66,3 +66,33 @@ TEST_CASE("A sealed value opens for its row and with its key, whole and unchange
         byte = static_cast<char>(byte ^ 0x10);
     }
 }
+
+TEST_CASE("While a key retires, both open what they have sealed, and the new one seals",
+          "[store][vault]") {
+    Keys keys = some_keys(1);
+    Vault old_vault(keys);
+    keys.retiring = keys.current;
+    keys.current = a_seal_key(2, 9);
+    Vault vault(keys);
+    keys.retiring.reset();
+    Vault new_vault(keys);
+    crypto::SecureRandom random(crypto::SecureRandom::Seed{1});
+    const RowKey key = account_key(id_of("anna"));
+    SealedBytes storage;
+    const std::string before(
+        as_text(old_vault.seal(key.view(), as_bytes("before"), random, storage)));
+    const std::string after(as_text(vault.seal(key.view(), as_bytes("after"), random, storage)));
+
+    CHECK(key_id_of(as_bytes(before)) == 1);
+    CHECK(key_id_of(as_bytes(after)) == 2);
+    CHECK(opened(vault, key, as_bytes(before)) == "before");
+    CHECK(opened(vault, key, as_bytes(after)) == "after");
+    CHECK(opened(new_vault, key, as_bytes(after)) == "after");
+    CHECK_FALSE(opened(new_vault, key, as_bytes(before)));
+    CHECK_FALSE(opened(old_vault, key, as_bytes(after)));
+    // The number alone opens nothing.
+    std::string renamed = before;
+    renamed[0] = 2;
+    CHECK_FALSE(opened(vault, key, as_bytes(renamed)));
+    CHECK_FALSE(key_id_of(as_bytes(before).first(kSealOverhead - 1)));
+}

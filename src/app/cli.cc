@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/assembly.h"
+#include "app/rotate_key.h"
 #include "app/supervisor.h"
 #include "app/version.h"
 #include "config/config.h"
@@ -26,6 +27,10 @@ constexpr const char* kHelp =
     "  knuckle serve [--config FILE]   run the gateway until SIGTERM\n"
     "  knuckle check [--config FILE]   say every mistake in the configuration and in the files it "
     "names\n"
+    "  knuckle rotate-key [--config FILE]\n"
+    "                                  put a new key into store_key_file; the next start re-seals "
+    "the\n"
+    "                                  database with it in the background\n"
     "  knuckle version                 print the version\n"
     "  knuckle help                    print this\n"
     "\n"
@@ -80,6 +85,8 @@ int run_check(const Invocation& invocation, const config::Config& config) {
     return status;
 }
 
+int run_rotate_key(const Invocation&, const config::Config& config) { return rotate_key(config); }
+
 struct Command {
     std::string_view name;
     size_t words_max;  // that it takes
@@ -88,6 +95,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"serve", 0, run_serve},
     {"check", 0, run_check},
+    {"rotate-key", 0, run_rotate_key},
 };
 
 }  // namespace

@@ -35,14 +35,12 @@ struct Resealer::Visit {
 };
 
 Resealer::Resealer(const Env& env, crypto::SecureRandom& random, std::string key_path)
-    : env_(env.state()),
-      random_(random),
-      vault_(env_.keys),
-      key_path_(std::move(key_path)),
-      is_under_way_(env_.keys.retiring.has_value()) {}
+    : env_(env.state()), random_(random), vault_(env_.keys), key_path_(std::move(key_path)) {
+    if (env_.keys.retiring) counts_.under_way.set(1);
+}
 
 Result<bool> Resealer::step() {
-    if (!is_under_way_) return false;
+    if (!is_under_way()) return false;
     if (!std::exchange(is_begun_, true)) begin();
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env_.lmdb.get()));
     Rows rows(transaction.get(), env_.tree);
@@ -56,10 +54,10 @@ Result<bool> Resealer::step() {
     if (is_last || resealed > 0) KNUCKLE_TRY(transaction.commit());
 
     next_ = std::move(met.next);
-    resealed_ += resealed;
-    damaged_ += met.damaged;
+    counts_.resealed.add(resealed);
+    counts_.damaged.add(met.damaged);
     if (is_last) end();
-    return is_under_way_;
+    return is_under_way();
 }
 
 Result<Resealer::Visit> Resealer::visit(const Transaction& transaction) const {
@@ -114,17 +112,16 @@ void Resealer::begin() const {
 }
 
 void Resealer::end() {
-    is_under_way_ = false;
+    counts_.under_way.set(0);
     const uint8_t retiring = env_.keys.retiring->id;
-    if (damaged_ > 0) {
-        log::error("key_rotation_incomplete")
-            .field("retiring", retiring)
-            .field("damaged", damaged_);
+    const uint64_t damaged = counts_.damaged.get();
+    if (damaged > 0) {
+        log::error("key_rotation_incomplete").field("retiring", retiring).field("damaged", damaged);
         return;
     }
     log::notice("key_rotation_ended")
         .field("key", env_.keys.current.id)
-        .field("resealed", resealed_);
+        .field("resealed", counts_.resealed.get());
     if (const auto retired = retire_key(key_path_, env_.keys); !retired) {
         log::warning("retired_key_left").field("key", retiring).field("error", retired.error());
     }

@@ -13,7 +13,7 @@
 // that file may not be written, or a row did not open, a line in the log says so once, the file
 // stays as it is, and the next start tries again.
 // Errors: LMDB's; nothing of the step is on disk then, and step() may be called again.
-// Owner and thread: the committer's, as there is one writer.
+// Owner and thread: the committer's, as there is one writer; counts() any thread.
 #pragma once
 
 #include <array>
@@ -24,6 +24,7 @@
 
 #include "base/result.h"
 #include "crypto/random.h"
+#include "metrics/counter.h"
 #include "store/env.h"
 #include "store/rows.h"
 #include "store/vault.h"
@@ -36,6 +37,12 @@ class Transaction;
 inline constexpr size_t kResealedPerStep = 256;
 inline constexpr size_t kVisitedPerStep = 2'000;
 
+struct ResealCounts {
+    metrics::Counter resealed;   // rows that are on disk under the current key because of us
+    metrics::Counter damaged;    // rows that no key opens; they stay as they are
+    metrics::Counter under_way;  // gauge: 1 until the end
+};
+
 class Resealer {
 public:
     Resealer(const Env& env, crypto::SecureRandom& random, std::string key_path);
@@ -43,11 +50,7 @@ public:
     // True: there is more to do.
     Result<bool> step();
 
-    [[nodiscard]] bool is_under_way() const { return is_under_way_; }
-    // Rows that are on disk under the current key because of us.
-    [[nodiscard]] uint64_t resealed_count() const { return resealed_; }
-    // Rows that no key opens; they stay as they are.
-    [[nodiscard]] uint64_t damaged_count() const { return damaged_; }
+    [[nodiscard]] const ResealCounts& counts() const { return counts_; }
 
 private:
     struct Visit;
@@ -58,16 +61,15 @@ private:
     Result<void> forget_retiring_key(Rows& rows);
     void begin() const;
     void end();
+    [[nodiscard]] bool is_under_way() const { return counts_.under_way.get() != 0; }
 
     Env::State& env_;
     crypto::SecureRandom& random_;
     Vault vault_;
     std::string key_path_;
-    bool is_under_way_;
+    ResealCounts counts_;
     bool is_begun_ = false;
     std::vector<uint8_t> next_{0};  // where the next step begins; no key is less than this
-    uint64_t resealed_ = 0;
-    uint64_t damaged_ = 0;
     PlainBytes plain_;
     SealedBytes sealed_;
     std::array<uint8_t, kExpirySize + sizeof(SealedBytes)> value_;

@@ -2,6 +2,7 @@
 // kill -9 at any moment loses nothing that was answered, and leaves no half of a batch, nor of a
 // step of the sweep.
 #include <csignal>
+#include <filesystem>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,7 +10,10 @@
 
 #include <catch_amalgamated.hpp>
 
+#include "base/log.h"
 #include "base/random.h"
+#include "store/key_file.h"
+#include "store/reseal.h"
 #include "store/sweep.h"
 #include "tests/support/store_shelf.h"
 
@@ -62,6 +66,54 @@ std::string token_text(uint32_t batch, uint32_t index) {
 }
 
 }  // namespace
+
+TEST_CASE("kill -9 amid a rotation loses no row and no key", "[store][crash][rotation]") {
+    Shelf shelf;
+    const TempDirectory key_directory;
+    const std::string key_path = key_directory / "store.key";
+    shelf.close();
+    shelf.keys = must(load_or_create_keys(key_path, true));
+    std::filesystem::remove_all(shelf.directory().path());
+    std::filesystem::create_directory(shelf.directory().path());
+    shelf.open();
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    std::vector<Change> changes;
+    for (int i = 0; i < 1'000; ++i) {
+        changes.push_back(CreateToken{"chat", a_token(phone, std::to_string(i)), 10'000});
+    }
+    shelf.write_all(std::move(changes));
+
+    Random random(2'026);
+    for (int round = 0; round < 30; ++round) {
+        shelf.close();
+        static_cast<void>(rotate_key(key_path));  // refused while one is under way
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            log::set_sink([](std::string_view) {});
+            shelf.keys = must(load_or_create_keys(key_path, false));
+            shelf.open();
+            Resealer resealer(shelf.env(), shelf.random(), key_path);
+            while (true) static_cast<void>(resealer.step());
+        }
+        ::usleep(static_cast<useconds_t>(random.below(20'000)));
+        REQUIRE(::kill(child, SIGKILL) == 0);
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        REQUIRE(WIFSIGNALED(status));
+        shelf.keys = must(load_or_create_keys(key_path, false));
+        shelf.open();
+        REQUIRE(shelf.account("anna") == anna);
+        REQUIRE(shelf.tokens_of(anna).size() == 1'000);
+        REQUIRE(shelf.reader().damaged_count() == 0);
+    }
+    Resealer resealer(shelf.env(), shelf.random(), key_path);
+    while (must(resealer.step())) {
+    }
+    CHECK(resealer.counts().damaged.get() == 0);
+    CHECK_FALSE(must(load_or_create_keys(key_path, false)).retiring);
+}
 
 TEST_CASE("kill -9 loses nothing that was answered", "[store][crash]") {
     const TempDirectory directory;

@@ -96,7 +96,7 @@ size_t count(const std::string& text, std::string_view what) {
 TEST_CASE("Without a second key there is nothing to re-seal", "[store][rotation]") {
     Rotation rotation;
     Resealer resealer = rotation.resealer();
-    CHECK_FALSE(resealer.is_under_way());
+    CHECK(resealer.counts().under_way.get() == 0);
     CHECK_FALSE(must(resealer.step()));
     CHECK(g_log.empty());
 }
@@ -117,12 +117,12 @@ TEST_CASE("A rotation re-seals every row of every table, and the old key goes",
     CHECK(shelf.look_up(for_bob) == Lookup::found);
     CHECK(rotation.rows_by_key() == std::map<uint8_t, size_t>{{1, 9}, {2, 1}});
     Resealer resealer = rotation.resealer();
-    CHECK(resealer.is_under_way());
+    CHECK(resealer.counts().under_way.get() == 1);
     while (must(resealer.step())) {
     }
-    CHECK(resealer.resealed_count() == 8);
-    CHECK(resealer.damaged_count() == 0);
-    CHECK_FALSE(resealer.is_under_way());
+    CHECK(resealer.counts().resealed.get() == 8);
+    CHECK(resealer.counts().damaged.get() == 0);
+    CHECK(resealer.counts().under_way.get() == 0);
     CHECK_FALSE(must(resealer.step()));
     CHECK(rotation.rows_by_key() == std::map<uint8_t, size_t>{{2, 9}});
     CHECK_FALSE(rotation.keys_in_file().retiring);
@@ -164,8 +164,8 @@ TEST_CASE("A step stays small, and others write between two of them", "[store][r
     size_t deleted = 0;
     uint64_t before = 0;
     while (must(resealer.step())) {
-        CHECK(resealer.resealed_count() - before <= kResealedPerStep);
-        before = resealer.resealed_count();
+        CHECK(resealer.counts().resealed.get() - before <= kResealedPerStep);
+        before = resealer.counts().resealed.get();
         more.push_back(shelf.has(a_token(phone, "more " + std::to_string(more.size())), "chat"));
         CHECK(shelf.write(DeleteToken{"chat", anna.id, tokens[deleted].text}) == WriteStatus::done);
         ++deleted;
@@ -209,14 +209,14 @@ TEST_CASE("A rotation that was cut short begins again and ends", "[store][rotati
     {
         Resealer resealer = rotation.resealer();
         REQUIRE(must(resealer.step()));
-        CHECK(resealer.resealed_count() == kResealedPerStep);
+        CHECK(resealer.counts().resealed.get() == kResealedPerStep);
     }
     rotation.restart();
     CHECK(rotation.keys_in_file().retiring);
     Resealer resealer = rotation.resealer();
     while (must(resealer.step())) {
     }
-    CHECK(resealer.resealed_count() == 604 - kResealedPerStep);
+    CHECK(resealer.counts().resealed.get() == 604 - kResealedPerStep);
     CHECK_FALSE(rotation.keys_in_file().retiring);
 
     // Also between the last row and the file: the next start finds nothing left to do.
@@ -258,8 +258,8 @@ TEST_CASE("Rows that do not open keep the old key in the file, and the log says 
     Resealer resealer = rotation.resealer();
     while (must(resealer.step())) {
     }
-    CHECK(resealer.damaged_count() == 1);
-    CHECK(resealer.resealed_count() == 4);
+    CHECK(resealer.counts().damaged.get() == 1);
+    CHECK(resealer.counts().resealed.get() == 4);
     CHECK(rotation.keys_in_file().retiring);
     CHECK(count(g_log, "event=key_rotation_incomplete retiring=1 damaged=1") == 1);
     CHECK(count(g_log, "key_rotation_ended") == 0);

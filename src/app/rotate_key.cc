@@ -34,15 +34,14 @@ int rotate_key(const config::Config& config) {
     const Result<store::Keys> keys = store::rotate_key(*path);
     if (!keys) return give_up(*path, keys.error());
     std::printf(
-        "%s: key %u is in front now, key %u stays behind it.\n"
+        "%s: key %u is in front now, the one before stays behind it.\n"
         "Next: systemctl restart knuckle. From then on the new key seals, and what is there is\n"
         "re-sealed in the background. At the end the log says key_rotation_ended, and the old key\n"
         "goes from the file; retired_key_left says why it could not: then remove line 3 by hand.\n"
         "Copies of the database from before that end need the old key: keep the old copy of the\n"
         "key file with them. Make a new copy of both afterwards.\n",
         path->c_str(),
-        unsigned{keys->current.id},
-        unsigned{keys->retiring->id});
+        unsigned{keys->current.id});
     return 0;
 }
 

@@ -144,15 +144,15 @@ Result<void> check_keys(Rows& rows, const Keys& keys, Vault& vault) {
     if (checks.empty()) return kWrong;
     const LookupHash expected = vault.hash(Table::check, "", "check");
     for (const RowKey& check : checks) {
-        const auto value = KNUCKLE_TRY(rows.get(check));
-        const auto id = key_id_of(value.value_or(ByteView()));
+        const ByteView value = KNUCKLE_TRY(rows.get(check)).value_or(ByteView());
+        const auto id = key_id_of(value);
         if (id && !keys.has_seal(*id)) {
             return fail(Errc::invalid,
                         "the key file lacks a seal key that the database needs, from before or "
                         "after a rotation; use the key file that belongs to this copy");
         }
         PlainBytes plain;
-        const auto opened = id ? vault.open(check.view(), *value, plain) : std::nullopt;
+        const auto opened = vault.open(check.view(), value, plain);
         if (!opened || !std::ranges::equal(*opened, expected)) return kWrong;
     }
     return {};

@@ -107,6 +107,7 @@ Result<void> create(const std::string& path) {
         return fail(Errc::system, "cannot create the key file", errno);
     };
     const auto published = publish();
+    wipe(keys);
     ::unlink(draft_of(path).c_str());
     if (!published) return published.error();
     return sync_directory_of(path);

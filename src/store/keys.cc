@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 
 namespace knuckle::store {
 
@@ -110,5 +111,11 @@ Result<Keys> decode_keys(std::string_view text) {
 }
 
 uint8_t id_after(uint8_t id) { return id == UINT8_MAX ? uint8_t{1} : static_cast<uint8_t>(id + 1); }
+
+void wipe(Keys& keys) {
+    crypto::wipe(keys.lookup);
+    crypto::wipe(keys.current.key);
+    if (keys.retiring) crypto::wipe(keys.retiring->key);
+}
 
 }  // namespace knuckle::store

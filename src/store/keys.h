@@ -20,7 +20,6 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "crypto/digest.h"
 #include "crypto/seal.h"
 
 namespace knuckle::store {
@@ -29,18 +28,15 @@ struct SealKey {
     uint8_t id = 1;
     crypto::Sealer::Key key{};
 
-    ~SealKey() { crypto::wipe(key); }
     bool operator==(const SealKey&) const = default;
 };
 
-// Kept outside the database; without them the database is worth nothing. A copy that goes leaves
-// nothing in memory.
+// Kept outside the database; without them the database is worth nothing.
 struct Keys {
     std::array<uint8_t, 32> lookup{};  // of the hashes that rows are found by
     SealKey current;
     std::optional<SealKey> retiring;  // while a rotation is under way
 
-    ~Keys() { crypto::wipe(lookup); }
     [[nodiscard]] bool has_seal(uint8_t id) const {
         return id == current.id || (retiring && id == retiring->id);
     }
@@ -54,5 +50,7 @@ Result<Keys> decode_keys(std::string_view text);
 
 // After 255 comes 1: long before, nothing is left of the first.
 [[nodiscard]] uint8_t id_after(uint8_t id);
+
+void wipe(Keys& keys);
 
 }  // namespace knuckle::store

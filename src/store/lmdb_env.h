@@ -28,6 +28,7 @@ struct Env::State {
     State() = default;
     State(const State&) = delete;
     State& operator=(const State&) = delete;
+    ~State() { wipe(keys); }
 };
 
 // A transaction that aborts unless it was committed.

@@ -100,7 +100,7 @@ Result<bool> Resealer::reseal(Rows& rows, const RowKey& key) {
 Result<void> Resealer::forget_retiring_key(Rows& rows) {
     for (const RowKey& check : KNUCKLE_TRY(rows.list(RowKey(Table::check)))) {
         const auto value = KNUCKLE_TRY(rows.get(check));
-        if (value && key_id_of(*value) == env_.keys.retiring->id) KNUCKLE_TRY(rows.erase(check));
+        if (value && key_id_of(*value) == retiring_) KNUCKLE_TRY(rows.erase(check));
     }
     return {};
 }
@@ -108,22 +108,23 @@ Result<void> Resealer::forget_retiring_key(Rows& rows) {
 void Resealer::begin() const {
     log::notice("key_rotation_began")
         .field("key", env_.keys.current.id)
-        .field("retiring", env_.keys.retiring->id);
+        .field("retiring", retiring_);
 }
 
 void Resealer::end() {
     counts_.under_way.set(0);
-    const uint8_t retiring = env_.keys.retiring->id;
     const uint64_t damaged = counts_.damaged.get();
     if (damaged > 0) {
-        log::error("key_rotation_incomplete").field("retiring", retiring).field("damaged", damaged);
+        log::error("key_rotation_incomplete")
+            .field("retiring", retiring_)
+            .field("damaged", damaged);
         return;
     }
     log::notice("key_rotation_ended")
         .field("key", env_.keys.current.id)
         .field("resealed", counts_.resealed.get());
     if (const auto retired = retire_key(key_path_, env_.keys); !retired) {
-        log::warning("retired_key_left").field("key", retiring).field("error", retired.error());
+        log::warning("retired_key_left").field("key", retiring_).field("error", retired.error());
     }
 }
 

@@ -67,6 +67,7 @@ private:
     crypto::SecureRandom& random_;
     Vault vault_;
     std::string key_path_;
+    const uint8_t retiring_;  // the number of the key; 0: there is none
     ResealCounts counts_;
     bool is_begun_ = false;
     std::vector<uint8_t> next_{0};  // where the next step begins; no key is less than this

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "store/committer.h"
+#include "store/key_file.h"
 
 namespace knuckle::bench {
 

@@ -21,7 +21,7 @@ UnixTime read_clock() {
 
 }  // namespace
 
-std::optional<store::Env> open_store(const config::Config& config, OpenFailure& failure) {
+std::optional<OpenedStore> open_store(const config::Config& config, OpenFailure& failure) {
     const auto fail_on = [&](const char* what, const std::string& on, Error error) {
         failure = {what, on, error};
         return std::nullopt;
@@ -40,7 +40,7 @@ std::optional<store::Env> open_store(const config::Config& config, OpenFailure& 
     Result<store::Env> env =
         store::Env::open({.directory = directory, .keys = *keys, .now = read_clock()});
     if (!env) return fail_on("opening the database", directory, env.error());
-    return std::move(*env);
+    return OpenedStore{std::move(*env), *key_path};
 }
 
 }  // namespace knuckle::app

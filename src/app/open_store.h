@@ -20,8 +20,13 @@ struct OpenFailure {
     Error error;
 };
 
+struct OpenedStore {
+    store::Env env;
+    std::string key_path;  // of the file that its keys came from
+};
+
 // Empty on failure, which `failure` then explains.
-[[nodiscard]] std::optional<store::Env> open_store(const config::Config& config,
-                                                   OpenFailure& failure);
+[[nodiscard]] std::optional<OpenedStore> open_store(const config::Config& config,
+                                                    OpenFailure& failure);
 
 }  // namespace knuckle::app

@@ -28,6 +28,7 @@
 #include "store/commit_thread.h"
 #include "store/committer.h"
 #include "store/env.h"
+#include "store/reseal.h"
 #include "store/sweep.h"
 
 namespace knuckle::app {
@@ -93,8 +94,10 @@ private:
     net::Signals signals_;
 
     std::unique_ptr<store::Env> env_;
+    std::string key_path_;
     std::unique_ptr<crypto::SecureRandom> random_;
     std::unique_ptr<store::Committer> committer_;
+    std::unique_ptr<store::Resealer> resealer_;
     std::unique_ptr<store::Sweep> sweep_;
     std::unique_ptr<store::Chores> chores_;
     std::unique_ptr<store::CommitThread> commits_;
@@ -111,9 +114,10 @@ private:
 
 bool Supervisor::open_store() {
     OpenFailure failure;
-    std::optional<store::Env> env = app::open_store(config_, failure);
-    if (!env) return give_up(failure.what, failure.on, failure.error);
-    env_ = std::make_unique<store::Env>(std::move(*env));
+    std::optional<OpenedStore> store = app::open_store(config_, failure);
+    if (!store) return give_up(failure.what, failure.on, failure.error);
+    env_ = std::make_unique<store::Env>(std::move(store->env));
+    key_path_ = std::move(store->key_path);
     env_->warm_up();
     return true;
 }
@@ -202,8 +206,9 @@ bool Supervisor::open(Assembly& assembly) {
 
 void Supervisor::start_threads() {
     committer_ = std::make_unique<store::Committer>(*env_, *random_);
+    resealer_ = std::make_unique<store::Resealer>(*env_, *random_, key_path_);
     sweep_ = std::make_unique<store::Sweep>(*env_, *committer_, options_->account_lifetime);
-    chores_ = std::make_unique<store::Chores>(*sweep_, admin_loop_.now().instant);
+    chores_ = std::make_unique<store::Chores>(*resealer_, *sweep_, admin_loop_.now().instant);
     commits_ = std::make_unique<store::CommitThread>(
         *committer_,
         [](void* self, std::span<const store::Committed> batch) {
@@ -324,6 +329,8 @@ Page Supervisor::show_metrics() {
     process.expired_tokens = swept.tokens.get();
     process.expired_accounts = swept.accounts.get();
     process.damaged_rows = swept.damaged.get();
+    process.resealed_rows = resealer_->counts().resealed.get();
+    process.is_key_retiring = resealer_->is_under_way();
     return {.status = 200,
             .content_type = metrics::kContentType,
             .body = metrics::render(counters, outcomes, process)};

@@ -235,6 +235,10 @@ void render_store(const Process& process, Page& page) {
          kGauge,
          "Tokens and accounts that could not be read when the database was last gone through."},
         process.damaged_rows);
+    page.add({"store_resealed_rows_total", kCounter, "Rows sealed anew because their key retires."},
+             process.resealed_rows);
+    page.add({"store_key_rotation", kGauge, "1 while rows are sealed anew with a new key, else 0."},
+             process.is_key_retiring ? 1 : 0);
 }
 
 }  // namespace

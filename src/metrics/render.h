@@ -35,6 +35,8 @@ struct Process {
     uint64_t expired_tokens = 0;    // erased by the sweep
     uint64_t expired_accounts = 0;  // erased by the sweep
     uint64_t damaged_rows = 0;      // met by the last sweep
+    uint64_t resealed_rows = 0;     // since the start
+    bool is_key_retiring = false;   // a key rotation is under way
 };
 
 // `workers` are summed. `outcome_names[i]` is what Counters::pushes[i] counts; at most

@@ -2,13 +2,14 @@
 // What the commit thread does while no client's write waits: work on the whole database that nobody
 // waits for, done a small step at a time.
 //
-//     Chores chores(sweep, started);
+//     Chores chores(resealer, sweep, started);
 //     CommitThread thread(..., &chores);
 //     if (chores.due() <= now.instant) chores.step(now)       by the thread; then it rests, rest()
 //
 // A chore is a class with a step that returns true while there is more to do; when its next round
-// begins, and which goes first, is decided here alone. Under a load of writes without a pause,
-// chores wait, which costs room on the disk and nothing else.
+// begins, and which goes first, is decided here alone: a key that is being retired, from the start
+// on, then the sweep. Under a load of writes without a pause, chores wait, which costs room on the
+// disk and keeps the retiring key needed, and nothing else.
 // Errors: a step that fails is logged (store_chore_failed, once until one succeeds) and made again
 // after a while. It does not make the store read-only: clients' writes are smaller, and find out
 // for themselves.
@@ -20,6 +21,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "store/reseal.h"
 #include "store/sweep.h"
 
 namespace knuckle::store {
@@ -35,11 +37,18 @@ inline constexpr Duration kRestMin = milliseconds(20);
 
 class Chores {
 public:
-    Chores(Sweep& sweep, Instant started, Duration retry_after = kChoreRetryAfter)
-        : sweep_(sweep), retry_after_(retry_after), sweep_due_(started + kFirstSweepAfter) {}
+    Chores(Resealer& resealer,
+           Sweep& sweep,
+           Instant started,
+           Duration retry_after = kChoreRetryAfter)
+        : resealer_(resealer),
+          sweep_(sweep),
+          retry_after_(retry_after),
+          reseal_due_(resealer.is_under_way() ? started : kNever),
+          sweep_due_(started + kFirstSweepAfter) {}
 
     // When the next step may be made, at the earliest.
-    [[nodiscard]] Instant due() const { return sweep_due_; }
+    [[nodiscard]] Instant due() const { return std::min(reseal_due_, sweep_due_); }
     void step(Now now);
 
     // How long nothing is done after a step that took so long.
@@ -48,8 +57,13 @@ public:
     }
 
 private:
+    // When the step after this one may be made; `done` if there is none for now.
+    [[nodiscard]] Instant after(const Result<bool>& has_more, Instant done, Now now);
+
+    Resealer& resealer_;
     Sweep& sweep_;
     const Duration retry_after_;
+    Instant reseal_due_;
     Instant sweep_due_;
     Instant next_round_{};
     bool is_sweeping_ = false;

@@ -35,8 +35,12 @@ struct Resealer::Visit {
 };
 
 Resealer::Resealer(const Env& env, crypto::SecureRandom& random, std::string key_path)
-    : env_(env.state()), random_(random), vault_(env_.keys), key_path_(std::move(key_path)) {
-    if (env_.keys.retiring) counts_.under_way.set(1);
+    : env_(env.state()),
+      random_(random),
+      vault_(env_.keys),
+      key_path_(std::move(key_path)),
+      retiring_(env_.keys.retiring ? env_.keys.retiring->id : uint8_t{0}) {
+    if (retiring_ != 0) counts_.under_way.set(1);
 }
 
 Result<bool> Resealer::step() {

@@ -13,7 +13,7 @@
 // that file may not be written, or a row did not open, a line in the log says so once, the file
 // stays as it is, and the next start tries again.
 // Errors: LMDB's; nothing of the step is on disk then, and step() may be called again.
-// Owner and thread: the committer's, as there is one writer; counts() any thread.
+// Owner: store::Chores.  Thread: the committer's, as there is one writer; counts() any.
 #pragma once
 
 #include <array>
@@ -47,6 +47,8 @@ class Resealer {
 public:
     Resealer(const Env& env, crypto::SecureRandom& random, std::string key_path);
 
+    // There is a retiring key, and the pass has not ended.
+    [[nodiscard]] bool is_under_way() const { return counts_.under_way.get() != 0; }
     // True: there is more to do.
     Result<bool> step();
 
@@ -61,7 +63,6 @@ private:
     Result<void> forget_retiring_key(Rows& rows);
     void begin() const;
     void end();
-    [[nodiscard]] bool is_under_way() const { return counts_.under_way.get() != 0; }
 
     Env::State& env_;
     crypto::SecureRandom& random_;

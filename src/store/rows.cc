@@ -47,13 +47,12 @@ Result<std::vector<RowKey>> Rows::list(const RowKey& front, size_t count_max) {
 
 Result<std::vector<RowView>> Rows::list(const RowKey& front, const RowKey& from, size_t count_max) {
     std::vector<RowView> rows;
-    const Cursor cursor = KNUCKLE_TRY(open_cursor(txn_, tree_));
+    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, tree_));
     MDB_val lmdb_key = to_val(from.view());
     MDB_val lmdb_value;
     for (MDB_cursor_op move = MDB_SET_RANGE; rows.size() < count_max; move = MDB_NEXT) {
-        const int code = mdb_cursor_get(cursor.get(), &lmdb_key, &lmdb_value, move);
-        if (code == MDB_NOTFOUND || (code == 0 && !front.is_front_of(to_view(lmdb_key)))) break;
-        if (code != 0) return storage_error(code);
+        const bool is_found = KNUCKLE_TRY(cursor.move(move, lmdb_key, lmdb_value));
+        if (!is_found || !front.is_front_of(to_view(lmdb_key))) break;
         if (lmdb_key.mv_size <= kKeyMax) rows.push_back({to_view(lmdb_key), to_view(lmdb_value)});
     }
     return rows;

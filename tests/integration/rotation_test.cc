@@ -68,6 +68,11 @@ TEST_CASE("the key is changed while the gateway serves, and every phone still ri
     CHECK(again.post(kMessages, knock_json(bob)).status == 202);
     CHECK(register_account(again, "anna") == anna.auth);
     const Phone carol = register_phone(again, "carol", 3);
+    CHECK(eventually([&] { return world.gateway->count_in_log("event=key_rotation_ended") == 1; }));
+    CHECK(world.gateway->metric("knuckle_store_key_rotation") == 0);
+    CHECK(world.gateway->metric("knuckle_store_resealed_rows_total") > 0);
+    const std::string new_key = read_whole_file(rotation.key_file());
+    CHECK(new_key == both_keys.substr(0, both_keys.find("seal 1 ")));
     world.gateway->process().signal(SIGKILL);
     CHECK(world.gateway->process().wait(seconds(20)) == 128 + SIGKILL);
 

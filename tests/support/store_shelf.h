@@ -170,10 +170,8 @@ public:
     void open() { open(map_size_); }
     void open(size_t map_size) {
         map_size_ = map_size;
-        auto env = Env::open({.directory = directory_.path(),
-                              .keys = keys,
-                              .now = kNoon,
-                              .map_size = map_size_});
+        auto env = Env::open(
+            {.directory = directory_.path(), .keys = keys, .now = kNoon, .map_size = map_size_});
         if (!env) FAIL(env.error().what);
         env_.emplace(std::move(*env));
         committer_ = std::make_unique<Committer>(*env_, random_);

@@ -350,7 +350,9 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
                        .is_store_read_only = true,
                        .expired_tokens = 8,
                        .expired_accounts = 9,
-                       .damaged_rows = 10};
+                       .damaged_rows = 10,
+                       .resealed_rows = 11,
+                       .is_key_retiring = true};
     const Exposition page(gateway.text());
     CHECK(page.values.at("knuckle_build_info{version=1 \"x\" \\ \n}") == "1");
     CHECK(page.values.at("knuckle_start_time_seconds") == "1700000000.25");
@@ -363,6 +365,8 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
     CHECK(page.values.at("knuckle_store_expired_tokens_total") == "8");
     CHECK(page.values.at("knuckle_store_expired_accounts_total") == "9");
     CHECK(page.values.at("knuckle_store_damaged_rows") == "10");
+    CHECK(page.values.at("knuckle_store_resealed_rows_total") == "11");
+    CHECK(page.values.at("knuckle_store_key_rotation") == "1");
 }
 
 TEST_CASE("a gateway without workers and outcomes still has a page", "[metrics]") {

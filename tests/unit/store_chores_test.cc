@@ -17,8 +17,9 @@ constexpr Instant kStart{5'000};
 
 struct Kept {
     Shelf shelf;
+    Resealer resealer{shelf.env(), shelf.random(), "no file"};
     Sweep sweep{shelf.env(), shelf.committer(), hours(24)};
-    Chores chores{sweep, kStart};
+    Chores chores{resealer, sweep, kStart};
     const Account anna = shelf.has(an_account("anna"));
     const Token token = shelf.has(a_token(shelf.has(a_device(anna, "phone")), "for bob"));
 
@@ -45,6 +46,25 @@ TEST_CASE("The first round begins a minute after the start, the next ones each h
     kept.step(begun + kSweepEvery);
     kept.step(begun + kSweepEvery);
     CHECK(kept.chores.due() == begun + kSweepEvery * 2);
+}
+
+TEST_CASE("A key that is being retired comes before the sweep, from the start on",
+          "[store][chores][reseal]") {
+    Kept kept;
+    const TempDirectory folder;
+    kept.shelf.keys.retiring = kept.shelf.keys.current;
+    kept.shelf.keys.current = {.id = 2, .key = {2}};
+    kept.shelf.reopen();
+    Resealer resealer(kept.shelf.env(), kept.shelf.random(), folder / "store.key");
+    Sweep sweep(kept.shelf.env(), kept.shelf.committer(), hours(24));
+    Chores chores(resealer, sweep, kStart);
+    CHECK(chores.due() == kStart);
+    const Now now{.instant = kStart + minutes(2), .unix = kNoon + hours(24 * 60)};
+    chores.step(now);
+    CHECK_FALSE(resealer.is_under_way());
+    CHECK(kept.shelf.look_up(kept.token) == Lookup::found);
+    chores.step(now);
+    CHECK(kept.shelf.look_up(kept.token) == Lookup::absent);
 }
 
 TEST_CASE("A round that took longer than an hour is followed by the next at once",

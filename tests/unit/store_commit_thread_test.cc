@@ -298,7 +298,8 @@ TEST_CASE("Clients' writes are answered while what has expired is swept",
     const size_t tokens = has_expired_tokens(shelf);
     Told told;
     Sweep sweep(shelf.env(), shelf.committer(), kLongLifetime);
-    Chores chores(sweep, kLongAgo);
+    Resealer resealer(shelf.env(), shelf.random(), "no file");
+    Chores chores(resealer, sweep, kLongAgo);
     CommitThread thread(shelf.committer(), Told::deliver, &told, kRetryAfter, &chores);
     for (Ticket i = 1; i <= 200; ++i) {
         REQUIRE(thread.submit(account_write(i, std::to_string(i))));
@@ -321,7 +322,8 @@ TEST_CASE("Nothing is swept while the store is read-only; it goes on when there 
     Told told;
     const Log log;
     Sweep sweep(shelf.env(), shelf.committer(), kLongLifetime);
-    Chores chores(sweep, kLongAgo, milliseconds(5));
+    Resealer resealer(shelf.env(), shelf.random(), "no file");
+    Chores chores(resealer, sweep, kLongAgo, milliseconds(5));
     std::optional<CommitThread> thread;
     {
         const test::FullDisk disk;

@@ -341,9 +341,9 @@ TEST_CASE("A restored copy of before the rotation opens with the old key file on
     shelf.close();
 
     const Keys new_keys = shelf.keys;
-    CHECK_FALSE(Env::open({.directory = shelf.directory().path(), .keys = old_keys}));
+    CHECK_FALSE(Env::open({.directory = shelf.directory().path(), .keys = old_keys, .now = kNoon}));
     write_file(data, old_data);
-    CHECK_FALSE(Env::open({.directory = shelf.directory().path(), .keys = new_keys}));
+    CHECK_FALSE(Env::open({.directory = shelf.directory().path(), .keys = new_keys, .now = kNoon}));
     shelf.keys = old_keys;
     shelf.open();
     CHECK(shelf.account("anna") == anna);

@@ -24,6 +24,32 @@ T value_at(std::string_view text, std::string_view pointer) {
                              " of that type in: " + std::string(text));
 }
 
+std::string shape_of(const dom::element& element) {
+    std::string shape;
+    switch (element.type()) {
+        case dom::element_type::OBJECT:
+            for (const auto& [name, value] : dom::object(element)) {
+                if (!shape.empty()) shape += ',';
+                shape += std::string(name) + ":" + shape_of(value);
+            }
+            return "{" + shape + "}";
+        case dom::element_type::ARRAY:
+            for (const dom::element each : dom::array(element)) {
+                if (!shape.empty() && shape != shape_of(each)) return "[different]";
+                shape = shape_of(each);
+            }
+            return "[" + shape + "]";
+        case dom::element_type::STRING:
+            return "string";
+        case dom::element_type::BOOL:
+            return "boolean";
+        case dom::element_type::NULL_VALUE:
+            return "null";
+        default:
+            return "number";
+    }
+}
+
 }  // namespace
 
 std::string json_string(std::string_view text, std::string_view pointer) {
@@ -58,6 +84,14 @@ std::vector<std::string> json_elements(std::string_view text, std::string_view p
     std::vector<std::string> elements;
     for (const dom::element element : array) elements.push_back(simdjson::minify(element));
     return elements;
+}
+
+std::string json_shape(std::string_view text) {
+    dom::parser parser;
+    dom::element document;
+    if (parser.parse(text.data(), text.size()).get(document) != simdjson::SUCCESS)
+        throw std::runtime_error("no JSON: " + std::string(text));
+    return shape_of(document);
 }
 
 }  // namespace knuckle::test

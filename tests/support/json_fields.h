@@ -16,5 +16,8 @@ namespace knuckle::test {
 // The elements of an array, each as JSON text.
 [[nodiscard]] std::vector<std::string> json_elements(std::string_view text,
                                                      std::string_view pointer = "");
+// Names and types in their order, and of a list the shape of its elements, which must be alike:
+// {"a":1,"b":[{"c":null},{"c":null}]} is {a:number,b:[{c:null}]}.
+[[nodiscard]] std::string json_shape(std::string_view text);
 
 }  // namespace knuckle::test

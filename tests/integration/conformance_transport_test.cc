@@ -153,11 +153,11 @@ TEST_CASE("90 OPTIONS, HEAD and methods that are wrong or unknown", "[conformanc
             const HttpResponse with_body = here.api.ask(get(path).by(anna.auth));
             CHECK(without_body.fields == with_body.fields);
         }
-        for (const char* const method : {"BREW", "PROPFIND", "TRACE", "GETT"}) {
-            const HttpResponse refused =
-                here.api.ask(Request{.method = method, .path = path}.by(anna.auth));
-            INFO(method << refused.body);
-            CHECK((refused.status == 405 || refused.status == 400 || refused.status == 501));
+        // A word that is no method of HTTP at all is 501, as HTTP has it: that is not ours to say.
+        for (const char* const method : {"PROPFIND", "TRACE", "SEARCH"}) {
+            INFO(method);
+            CHECK(here.api.ask(Request{.method = method, .path = path}.by(anna.auth)).status ==
+                  405);
         }
     }
     const HttpResponse described =

@@ -23,7 +23,8 @@ namespace knuckle::test {
 inline constexpr std::string_view kAccountShape =
     "{username:string,email:string,id:string,token:string}";
 inline constexpr std::string_view kBareDeviceShape =
-    "{name:null,id:string,active:boolean,registration_id:string,device_id:null,date_created:string}";
+    "{name:null,id:string,active:boolean,registration_id:string,device_id:null,date_created:"
+    "string}";
 inline constexpr std::string_view kFullDeviceShape =
     "{name:string,id:string,active:boolean,registration_id:string,device_id:string,"
     "date_created:string}";

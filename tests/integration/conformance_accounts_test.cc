@@ -179,8 +179,9 @@ TEST_CASE("10 all hundred characters of a password count", "[conformance][accoun
         other[at] = other[at] == 'x' ? 'y' : 'x';
         CHECK(here.api.ask(post("accounts/", credentials("anna", other))).status == 401);
     }
-    CHECK(here.api.ask(post("accounts/", credentials("anna", anna.password.substr(0, 99))))
-              .status == 401);
+    CHECK(
+        here.api.ask(post("accounts/", credentials("anna", anna.password.substr(0, 99)))).status ==
+        401);
 }
 
 TEST_CASE("11 a username or password that is too long is refused", "[conformance][accounts]") {
@@ -188,8 +189,7 @@ TEST_CASE("11 a username or password that is too long is refused", "[conformance
     const HttpResponse username =
         here.api.ask(post("accounts/", credentials(std::string(31, 'x'), "x")));
     CHECK(username.status == 400);
-    CHECK(username.body ==
-          R"({"username":["Ensure this field has no more than 30 characters."]})");
+    CHECK(username.body == R"({"username":["Ensure this field has no more than 30 characters."]})");
     const HttpResponse password =
         here.api.ask(post("accounts/", credentials("anna", std::string(101, 'x'))));
     CHECK(password.status == 400);
@@ -236,7 +236,8 @@ TEST_CASE("13 wrong types and what is no object are 400 with a JSON object",
     CHECK(array.status == 400);
     CHECK(array.body ==
           R"({"non_field_errors":["Invalid data. Expected a dictionary, but got list."]})");
-    for (const std::string_view body : {"{\"username\":", "{'username':'anna'}", "nonsense", "{}}"}) {
+    for (const std::string_view body :
+         {"{\"username\":", "{'username':'anna'}", "nonsense", "{}}"}) {
         const HttpResponse refused = here.api.ask(post("accounts/", json(body)));
         CHECK(refused.status == 400);
         CHECK(json_string(refused.body, "/detail").starts_with("JSON parse error - "));
@@ -247,16 +248,16 @@ TEST_CASE("14 what is no e-mail address is refused", "[conformance][accounts]") 
     Deployment here;
     for (const std::string_view email : {"", "anna", "anna@", "@example.org", "a b@example.org"}) {
         INFO(email);
-        const HttpResponse refused = here.api.ask(
-            post("accounts/",
-                 json(R"({"username":"anna","password":"x","email":")" + std::string(email) +
-                      R"("})")));
+        const HttpResponse refused = here.api.ask(post(
+            "accounts/",
+            json(R"({"username":"anna","password":"x","email":")" + std::string(email) + R"("})")));
         CHECK(refused.status == 400);
         CHECK(json_shape(refused.body) == "{email:[string]}");
     }
     const std::string long_email = std::string(90, 'a') + "@example.org";
-    CHECK(here.api.ask(post("accounts/", form({{"username", "anna"}, {"password", "x"},
-                                               {"email", long_email}})))
+    CHECK(here.api
+              .ask(post("accounts/",
+                        form({{"username", "anna"}, {"password", "x"}, {"email", long_email}})))
               .status == 400);
     // None of them has made an account.
     CHECK(here.api.ask(post("accounts/", credentials("anna", "another"))).status == 200);
@@ -351,8 +352,7 @@ TEST_CASE("19 the own account can be read, and its auth token is not in it",
           "[conformance][accounts]") {
     Deployment here;
     const Member anna = here.api.sign_up("anna");
-    const std::string expected =
-        R"({"username":"anna","email":"","id":")" + anna.id + R"("})";
+    const std::string expected = R"({"username":"anna","email":"","id":")" + anna.id + R"("})";
     for (const char* const path : {"accounts/", "accounts", "accounts/anna/", "accounts/anna"}) {
         INFO(path);
         const HttpResponse own = here.api.ask(get(path).by(anna.auth));

@@ -15,7 +15,8 @@ namespace knuckle::test {
 
 namespace {
 
-const std::string kRegistration = "c8631d19e5b1a6bd2b2f3c1b3f4ad1b0a4a6e3cb2fd1c44a5be0cc44a5e8322a";
+const std::string kRegistration =
+    "c8631d19e5b1a6bd2b2f3c1b3f4ad1b0a4a6e3cb2fd1c44a5be0cc44a5e8322a";
 
 // A device by its own member alone.
 Body registration(std::string_view id) {
@@ -89,15 +90,13 @@ TEST_CASE("29 name and device_id are echoed, or null", "[conformance][devices]")
             .by(anna.auth));
     CHECK(json_shape(nulls.body) == kBareDeviceShape);
     // In a form empty is null, in JSON it is a text.
-    const HttpResponse empty_form =
-        here.api.ask(post("device/apns/",
-                          form({{"registration_id", "abcd"}, {"name", ""}, {"device_id", ""}}))
-                         .by(anna.auth));
+    const HttpResponse empty_form = here.api.ask(
+        post("device/apns/", form({{"registration_id", "abcd"}, {"name", ""}, {"device_id", ""}}))
+            .by(anna.auth));
     CHECK(json_shape(empty_form.body) == kBareDeviceShape);
-    const HttpResponse empty_json =
-        here.api.ask(post("device/apns/",
-                          json(R"({"registration_id":"abcd","name":"","device_id":""})"))
-                         .by(anna.auth));
+    const HttpResponse empty_json = here.api.ask(
+        post("device/apns/", json(R"({"registration_id":"abcd","name":"","device_id":""})"))
+            .by(anna.auth));
     CHECK(json_shape(empty_json.body) == kFullDeviceShape);
 }
 
@@ -123,7 +122,8 @@ TEST_CASE("31 registering again is no error", "[conformance][devices]") {
     const std::string first = here.api.add_device(anna.auth, kRegistration);
     const std::string second = here.api.add_device(anna.auth, kRegistration);
     const std::string third = here.api.add_device(bert.auth, kRegistration);
-    for (const auto& [auth, id] : Fields{{anna.auth, first}, {anna.auth, second}, {bert.auth, third}}) {
+    for (const auto& [auth, id] :
+         Fields{{anna.auth, first}, {anna.auth, second}, {bert.auth, third}}) {
         const HttpResponse own = here.api.ask(get("device/apns/" + id + "/").by(auth));
         CHECK(own.status == 200);
         CHECK(json_string(own.body, "/registration_id") == kRegistration);
@@ -133,9 +133,8 @@ TEST_CASE("31 registering again is no error", "[conformance][devices]") {
 TEST_CASE("32 spaces are no part of an APNs registration", "[conformance][devices]") {
     Deployment here;
     const Member anna = here.api.sign_up("anna");
-    const std::string spaced =
-        " " + kRegistration.substr(0, 8) + " " + kRegistration.substr(8, 8) + "  " +
-        kRegistration.substr(16) + " ";
+    const std::string spaced = " " + kRegistration.substr(0, 8) + " " + kRegistration.substr(8, 8) +
+                               "  " + kRegistration.substr(16) + " ";
     for (const Body& body : {registration(spaced),
                              form({{"registration_id", spaced}}),
                              multipart({{"registration_id", spaced}})}) {
@@ -184,11 +183,11 @@ TEST_CASE("34 a device is active unless it is said not to be", "[conformance][de
 
     // A PUT without it leaves it as it is, also as a form.
     for (const bool is_active : {true, false}) {
-        const HttpResponse made = here.api.ask(
-            post("device/apns/",
-                 json(std::string(R"({"registration_id":"abcd","active":)") +
-                      (is_active ? "true}" : "false}")))
-                .by(anna.auth));
+        const HttpResponse made =
+            here.api.ask(post("device/apns/",
+                              json(std::string(R"({"registration_id":"abcd","active":)") +
+                                   (is_active ? "true}" : "false}")))
+                             .by(anna.auth));
         const std::string path = "device/apns/" + json_string(made.body, "/id") + "/";
         for (const Body& body : {registration("abcd"), form(plain), multipart(plain)}) {
             const HttpResponse changed = here.api.ask(put(path, body).by(anna.auth));
@@ -249,8 +248,7 @@ TEST_CASE("37 a name that is too long is refused", "[conformance][devices]") {
     const auto with_name = [](size_t size) {
         return json(R"({"registration_id":"abcd","name":")" + std::string(size, 'n') + R"("})");
     };
-    const HttpResponse refused =
-        here.api.ask(post("device/apns/", with_name(256)).by(anna.auth));
+    const HttpResponse refused = here.api.ask(post("device/apns/", with_name(256)).by(anna.auth));
     CHECK(refused.status == 400);
     CHECK(refused.body == R"({"name":["Ensure this field has no more than 255 characters."]})");
     const HttpResponse made = here.api.ask(post("device/apns/", with_name(255)).by(anna.auth));
@@ -262,12 +260,11 @@ TEST_CASE("38 without credentials there are no devices", "[conformance][devices]
     Deployment here;
     const Member anna = here.api.sign_up("anna");
     const std::string id = here.api.add_device(anna.auth, kRegistration);
-    const std::vector<Request> requests = {
-        post("device/apns/", registration("abcd")),
-        put("device/apns/" + id + "/", registration("abcd")),
-        patch("device/apns/" + id + "/", registration("abcd")),
-        del("device/apns/" + id + "/"),
-        post("device/gcm/", registration("abcd"))};
+    const std::vector<Request> requests = {post("device/apns/", registration("abcd")),
+                                           put("device/apns/" + id + "/", registration("abcd")),
+                                           patch("device/apns/" + id + "/", registration("abcd")),
+                                           del("device/apns/" + id + "/"),
+                                           post("device/gcm/", registration("abcd"))};
     for (const Request& request : requests) {
         INFO(request.method);
         const HttpResponse anonymous = here.api.ask(request);
@@ -312,8 +309,8 @@ TEST_CASE("39 a PUT changes the registration and nothing that it does not name",
     CHECK(json_string(launch.body, "/name") == "Phone");
     CHECK(json_string(launch.body, "/date_created") == json_string(made.body, "/date_created"));
     // A PATCH needs not even that.
-    const HttpResponse patched = here.api.ask(
-        patch("device/apns/" + id + "/", json(R"({"name":null})")).by(anna.auth));
+    const HttpResponse patched =
+        here.api.ask(patch("device/apns/" + id + "/", json(R"({"name":null})")).by(anna.auth));
     CHECK(patched.status == 200);
     CHECK(is_json_null(patched.body, "/name"));
     CHECK(json_string(patched.body, "/registration_id") == kRegistration);
@@ -385,14 +382,15 @@ TEST_CASE("43 malformed ids, unknown ones and those of the other kind are not fo
     const Member anna = here.api.sign_up("anna");
     const std::string apns = here.api.add_device(anna.auth, "abcd");
     const std::string gcm = here.api.add_device(anna.auth, "efgh", "gcm");
-    for (const std::string& path : {"device/gcm/" + apns + "/",
-                                    "device/apns/" + gcm + "/",
-                                    std::string("device/apns/00000000-0000-4000-8000-000000000000/"),
-                                    std::string("device/apns/1/"),
-                                    "device/apns/" + apns + "0/",
-                                    "device/apns/" + apns.substr(1) + "/",
-                                    std::string("device/apns/%00/"),
-                                    std::string("device/apns/%ff%fe/")}) {
+    for (const std::string& path :
+         {"device/gcm/" + apns + "/",
+          "device/apns/" + gcm + "/",
+          std::string("device/apns/00000000-0000-4000-8000-000000000000/"),
+          std::string("device/apns/1/"),
+          "device/apns/" + apns + "0/",
+          "device/apns/" + apns.substr(1) + "/",
+          std::string("device/apns/%00/"),
+          std::string("device/apns/%ff%fe/")}) {
         INFO(path);
         for (const Request& request :
              {get(path), put(path, registration("stolen")), patch(path, json("{}")), del(path)}) {

@@ -63,8 +63,8 @@ TEST_CASE("2.1 credentials that are none, wrong or malformed", "[conformance][er
     // The word of the scheme may be written in any case.
     for (const std::string_view scheme : {"token", "TOKEN", "ToKeN"}) {
         CHECK(here.api
-                  .ask(get("accounts/").with("Authorization: " + std::string(scheme) + " " +
-                                             anna.auth))
+                  .ask(get("accounts/")
+                           .with("Authorization: " + std::string(scheme) + " " + anna.auth))
                   .status == 200);
     }
     // Nothing of all that has done anything.
@@ -145,13 +145,13 @@ TEST_CASE("2.1 bodies that cannot be read are refused at every endpoint that tak
     CHECK(json_string(device.body, "/registration_id") == phone.registration);
 }
 
-TEST_CASE("2.1 texts are trimmed, numbers are texts, and nothing else is", "[conformance][errors]") {
+TEST_CASE("2.1 texts are trimmed, numbers are texts, and nothing else is",
+          "[conformance][errors]") {
     Deployment here;
     const Member anna = here.api.sign_up("anna");
     const auto answer_to = [&](std::string_view name) {
         return here.api.ask(
-            post("device/gcm/",
-                 json(R"({"registration_id":"x","name":)" + std::string(name) + "}"))
+            post("device/gcm/", json(R"({"registration_id":"x","name":)" + std::string(name) + "}"))
                 .by(anna.auth));
     };
     CHECK(json_string(answer_to(R"(" \t\r\n Phone\u00a0\u2003")").body, "/name") == "Phone");
@@ -166,15 +166,14 @@ TEST_CASE("2.1 texts are trimmed, numbers are texts, and nothing else is", "[con
     const HttpResponse null_character = answer_to(R"("a\u0000b")");
     CHECK(null_character.status == 400);
     CHECK(null_character.body == R"({"name":["Null characters are not allowed."]})");
-    for (const Body& no_utf8 : {form({{"registration_id", "\xff"}}),
-                                multipart({{"registration_id", "\xc3\x28"}})}) {
+    for (const Body& no_utf8 :
+         {form({{"registration_id", "\xff"}}), multipart({{"registration_id", "\xc3\x28"}})}) {
         CHECK(here.api.ask(post("device/gcm/", no_utf8).by(anna.auth)).status == 400);
     }
     // The last of several equal keys wins, in every kind of body.
-    for (const Body& body :
-         {json(R"({"registration_id":"a","registration_id":"b"})"),
-          form({{"registration_id", "a"}, {"registration_id", "b"}}),
-          multipart({{"registration_id", "a"}, {"registration_id", "b"}})}) {
+    for (const Body& body : {json(R"({"registration_id":"a","registration_id":"b"})"),
+                             form({{"registration_id", "a"}, {"registration_id", "b"}}),
+                             multipart({{"registration_id", "a"}, {"registration_id", "b"}})}) {
         const HttpResponse made = here.api.ask(post("device/gcm/", body).by(anna.auth));
         CHECK(made.status == 201);
         CHECK(json_string(made.body, "/registration_id") == "b");

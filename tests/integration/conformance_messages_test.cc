@@ -21,8 +21,8 @@ struct RingingPhone : Deployment {
         : Deployment(configure...), owner(api.sign_up("anna")), phone(api.add_phone(owner, 1)) {}
 
     HttpResponse send(std::string_view members) {
-        return api.ask(post("messages/",
-                            json(R"({"token":")" + phone.token + "\"" + std::string(members) + "}")));
+        return api.ask(post(
+            "messages/", json(R"({"token":")" + phone.token + "\"" + std::string(members) + "}")));
     }
     std::string last_payload() { return json_string(apns.arrivals().back(), "/payload"); }
 
@@ -31,8 +31,8 @@ struct RingingPhone : Deployment {
 };
 
 std::string echo(const Phone& phone, std::string_view data, std::string_view priority = "null") {
-    return R"({"token":")" + phone.token + R"(","data":)" + std::string(data) +
-           R"(,"priority":)" + std::string(priority) + "}";
+    return R"({"token":")" + phone.token + R"(","data":)" + std::string(data) + R"(,"priority":)" +
+           std::string(priority) + "}";
 }
 
 }  // namespace
@@ -79,17 +79,18 @@ TEST_CASE("63 data may be absent, null, empty in a form, or a text", "[conforman
         CHECK(knock.body == echo(here.phone, "null"));
         CHECK(is_json_null(here.last_payload(), "/aps/alert/message/data"));
     }
-    for (const std::string& text :
-         {std::string("hello"), std::string(100, 'x'), umlauts, std::string("\"\\/\b\n\t\x7f"),
-          std::string("\xf0\x9f\x93\xb1")}) {
-        for (const Body& body : {form({{"token", here.phone.token}, {"data", "[" + text + "]"}}),
-                                 multipart({{"token", here.phone.token},
-                                            {"data", "[" + text + "]"}})}) {
+    for (const std::string& text : {std::string("hello"),
+                                    std::string(100, 'x'),
+                                    umlauts,
+                                    std::string("\"\\/\b\n\t\x7f"),
+                                    std::string("\xf0\x9f\x93\xb1")}) {
+        for (const Body& body :
+             {form({{"token", here.phone.token}, {"data", "[" + text + "]"}}),
+              multipart({{"token", here.phone.token}, {"data", "[" + text + "]"}})}) {
             const HttpResponse knock = here.api.ask(post("messages/", body));
             CHECK(knock.status == 202);
             CHECK(json_string(knock.body, "/data") == "[" + text + "]");
-            CHECK(json_string(here.last_payload(), "/aps/alert/message/data") ==
-                  "[" + text + "]");
+            CHECK(json_string(here.last_payload(), "/aps/alert/message/data") == "[" + text + "]");
         }
     }
 }
@@ -127,9 +128,11 @@ TEST_CASE("65 RubDub's multipart and any priority are taken", "[conformance][mes
 
 TEST_CASE("66 fields of former versions are ignored", "[conformance][messages]") {
     RingingPhone here;
-    for (const std::string_view members :
-         {R"(,"alert_body":"You have mail")", R"(,"type":"message")", R"(,"type":"typing")",
-          R"(,"type":"silent")", R"(,"type":7,"alert_body":null,"payload":[{}])"}) {
+    for (const std::string_view members : {R"(,"alert_body":"You have mail")",
+                                           R"(,"type":"message")",
+                                           R"(,"type":"typing")",
+                                           R"(,"type":"silent")",
+                                           R"(,"type":7,"alert_body":null,"payload":[{}])"}) {
         const HttpResponse knock = here.send(members);
         CHECK(knock.status == 202);
         CHECK(knock.body == echo(here.phone, "null"));
@@ -137,8 +140,7 @@ TEST_CASE("66 fields of former versions are ignored", "[conformance][messages]")
     }
     // An old RubDub.
     CHECK(here.api
-              .ask(post("messages/",
-                        multipart({{"token", here.phone.token}, {"type", "message"}}))
+              .ask(post("messages/", multipart({{"token", here.phone.token}, {"type", "message"}}))
                        .as(kRubDub))
               .status == 202);
     CHECK(here.apns.count("/accepted") == 6);
@@ -150,8 +152,7 @@ TEST_CASE("67 data beyond the limit is refused", "[conformance][messages]") {
         const HttpResponse text = here.send(R"(,"data":")" + std::string(size, 'x') + "\"");
         CHECK(text.status == 400);
         CHECK(json_shape(text.body) == "{data:[string]}");
-        const HttpResponse object =
-            here.send(R"(,"data":{"a":")" + std::string(size, 'x') + "\"}");
+        const HttpResponse object = here.send(R"(,"data":{"a":")" + std::string(size, 'x') + "\"}");
         CHECK(object.status == 400);
         CHECK(json_shape(object.body) == "{data:[string]}");
     }
@@ -277,8 +278,7 @@ TEST_CASE("72 extreme nesting is refused and harms nobody", "[conformance][messa
     CHECK(nested("[", "]", 10'000) == 400);
     CHECK(nested(R"({"a":)", "}", 5'000) == 400);
     CHECK(nested("[", "]", 100'000) == 413);
-    const HttpResponse unclosed =
-        here.api.ask(post("messages/", json(std::string(30'000, '['))));
+    const HttpResponse unclosed = here.api.ask(post("messages/", json(std::string(30'000, '['))));
     CHECK(unclosed.status == 400);
     CHECK(here.api.knock(here.phone.token) == 202);
 }
@@ -321,12 +321,17 @@ TEST_CASE("75 every spelling of the endpoint that is in use works, with no detou
     RingingPhone here;
     int64_t knocks = 0;
     // Without its slash; as the reference's wiki has it; and the API root that Zom hands out (3.5).
-    for (const char* const path : {"messages/", "messages", "message/", "message", "/api/v1/",
-                                   "/api/v1", "messages/?format=json", "messages?x=y"}) {
-        for (const Body& body :
-             {json(R"({"token":")" + here.phone.token + R"("})"),
-              form({{"token", here.phone.token}}),
-              multipart({{"token", here.phone.token}, {"priority", "high"}})}) {
+    for (const char* const path : {"messages/",
+                                   "messages",
+                                   "message/",
+                                   "message",
+                                   "/api/v1/",
+                                   "/api/v1",
+                                   "messages/?format=json",
+                                   "messages?x=y"}) {
+        for (const Body& body : {json(R"({"token":")" + here.phone.token + R"("})"),
+                                 form({{"token", here.phone.token}}),
+                                 multipart({{"token", here.phone.token}, {"priority", "high"}})}) {
             INFO(path << " " << body.type);
             const HttpResponse knock = here.api.ask(post(path, body));
             CHECK(knock.status == 202);
@@ -376,8 +381,7 @@ TEST_CASE("77 a token that has expired is 404", "[conformance][messages]") {
     CHECK(here.apns.count("/requests") == rung);
     // To its owner it is gone as well.
     const std::string path = "tokens/" + here.phone.token + "/";
-    for (const Request& request :
-         {get(path), patch(path, json(R"({"name":"x"})"))}) {
+    for (const Request& request : {get(path), patch(path, json(R"({"name":"x"})"))}) {
         CHECK(here.api.ask(request.by(here.owner.auth)).status == 404);
     }
     CHECK(here.api.ask(get("tokens/").by(here.owner.auth)).body.find(here.phone.token) ==
@@ -391,8 +395,7 @@ TEST_CASE("78 a knock without priority rings, one of low priority does not",
          {R"(,"priority":"low")", R"(,"priority":null)", R"(,"priority":"High")"}) {
         CHECK(here.send(members).status == 202);
     }
-    CHECK(here.api
-              .ask(post("messages/", form({{"token", here.phone.token}, {"priority", "low"}})))
+    CHECK(here.api.ask(post("messages/", form({{"token", here.phone.token}, {"priority", "low"}})))
               .status == 202);
     CHECK(here.apns.count("/requests") == 0);
     CHECK(here.send("").status == 202);
@@ -468,12 +471,12 @@ TEST_CASE("81 a device that Apple calls gone is inactive until its app is back",
     CHECK(here.send("").status == 202);
     CHECK(here.apns.count("/requests") == 0);
 
-    const HttpResponse launch = here.api.ask(
-        put("device/apns/" + here.phone.device + "/",
-            json(R"({"registration_id":")" + here.phone.registration + R"(","device_id":")" +
-                 here.phone.device + R"("})"))
-            .by(here.owner.auth)
-            .as(kIos));
+    const HttpResponse launch =
+        here.api.ask(put("device/apns/" + here.phone.device + "/",
+                         json(R"({"registration_id":")" + here.phone.registration +
+                              R"(","device_id":")" + here.phone.device + R"("})"))
+                         .by(here.owner.auth)
+                         .as(kIos));
     CHECK(launch.status == 200);
     CHECK(is_active());
     CHECK(here.send("").status == 202);
@@ -482,18 +485,18 @@ TEST_CASE("81 a device that Apple calls gone is inactive until its app is back",
 
 TEST_CASE("83 what becomes of a push at Apple does not change the answer",
           "[conformance][messages]") {
-    RingingPhone here([](GatewayConfig& config) { config.tables = "[knocks]\nack_wait = \"50ms\"\n"; });
+    RingingPhone here(
+        [](GatewayConfig& config) { config.tables = "[knocks]\nack_wait = \"50ms\"\n"; });
     const std::string good = here.send(R"(,"data":"hello")").body;
     const auto is_answered_alike = [&] {
         const HttpResponse knock = here.send(R"(,"data":"hello")");
         return knock.status == 202 && knock.body == good;
     };
-    for (const char* const failure :
-         {R"({"status":500,"reason":"InternalServerError"})",
-          R"({"status":503,"reason":"ServiceUnavailable"})",
-          R"({"status":429,"reason":"TooManyRequests"})",
-          R"({"status":400,"reason":"PayloadEmpty"})",
-          R"({"status":413,"reason":"PayloadTooLarge"})"}) {
+    for (const char* const failure : {R"({"status":500,"reason":"InternalServerError"})",
+                                      R"({"status":503,"reason":"ServiceUnavailable"})",
+                                      R"({"status":429,"reason":"TooManyRequests"})",
+                                      R"({"status":400,"reason":"PayloadEmpty"})",
+                                      R"({"status":413,"reason":"PayloadTooLarge"})"}) {
         INFO(failure);
         here.apns.tell("/fail", failure);
         CHECK(is_answered_alike());

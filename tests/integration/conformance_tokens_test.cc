@@ -48,8 +48,8 @@ TEST_CASE("49 a token is made for an own device", "[conformance][tokens]") {
         CHECK(token.size() == 40);
         CHECK(token.find_first_not_of("0123456789abcdef") == std::string::npos);
     }
-    const HttpResponse android = here.api.ask(
-        post("tokens/", form({{"gcm_device", gcm}})).by(anna.auth).as(kAndroid));
+    const HttpResponse android =
+        here.api.ask(post("tokens/", form({{"gcm_device", gcm}})).by(anna.auth).as(kAndroid));
     CHECK(android.status == 201);
     CHECK(json_shape(android.body) == "{token:string,gcm_device:string,date_expires:string}");
     CHECK(json_string(android.body, "/gcm_device") == gcm);
@@ -110,23 +110,23 @@ TEST_CASE("53 nobody chooses their own token or expiry", "[conformance][tokens]"
     const Member anna = here.api.sign_up("anna");
     const std::string device = here.api.add_device(anna.auth, "abcd");
     const std::string wish = std::string(40, 'a');
-    const HttpResponse made = here.api.ask(
-        post("tokens/",
-             form({{"apns_device", device},
-                   {"token", wish},
-                   {"date_expires", "2099-01-01T00:00:00.000000Z"},
-                   {"owner", "bert"}}))
-            .by(anna.auth));
+    const HttpResponse made =
+        here.api.ask(post("tokens/",
+                          form({{"apns_device", device},
+                                {"token", wish},
+                                {"date_expires", "2099-01-01T00:00:00.000000Z"},
+                                {"owner", "bert"}}))
+                         .by(anna.auth));
     CHECK(made.status == 201);
     const std::string token = json_string(made.body, "/token");
     CHECK(token != wish);
     CHECK_FALSE(json_string(made.body, "/date_expires").starts_with("2099"));
     CHECK(here.api.knock(wish) == 404);
     // Nor later.
-    const HttpResponse changed = here.api.ask(
-        patch("tokens/" + token + "/",
-              form({{"token", wish}, {"date_expires", "2099-01-01T00:00:00.000000Z"}}))
-            .by(anna.auth));
+    const HttpResponse changed =
+        here.api.ask(patch("tokens/" + token + "/",
+                           form({{"token", wish}, {"date_expires", "2099-01-01T00:00:00.000000Z"}}))
+                         .by(anna.auth));
     CHECK(changed.status == 200);
     CHECK(changed.body == made.body);
 }
@@ -141,11 +141,10 @@ TEST_CASE("54 five requests for tokens at once get five tokens", "[conformance][
         std::vector<std::unique_ptr<HttpClient>> clients;
         for (int i = 0; i < 5; ++i) {
             clients.push_back(std::make_unique<HttpClient>(here.gateway->port()));
-            clients.back()->send(
-                "POST /api/v1/tokens/ HTTP/1.1\r\nHost: push.example.org\r\n" + std::string(kIos) +
-                "Authorization: Token " + anna.auth +
-                "\r\nContent-Type: application/json\r\nContent-Length: " +
-                std::to_string(body.size()) + "\r\n\r\n" + body);
+            clients.back()->send("POST /api/v1/tokens/ HTTP/1.1\r\nHost: push.example.org\r\n" +
+                                 std::string(kIos) + "Authorization: Token " + anna.auth +
+                                 "\r\nContent-Type: application/json\r\nContent-Length: " +
+                                 std::to_string(body.size()) + "\r\n\r\n" + body);
         }
         for (const auto& client : clients) {
             const auto response = client->receive();
@@ -229,8 +228,8 @@ TEST_CASE("57 tokens are shown to their owner only", "[conformance][tokens]") {
     // Single, it is an object, and again in "results", which is where iOS looks (3.3).
     const HttpResponse own = here.api.ask(get(path).by(anna.auth).as(kIos));
     CHECK(own.status == 200);
-    CHECK(own.body == made.body.substr(0, made.body.size() - 1) + R"(,"results":[)" + made.body +
-                          "]}");
+    CHECK(own.body ==
+          made.body.substr(0, made.body.size() - 1) + R"(,"results":[)" + made.body + "]}");
     for (const Request& request : {get(path).by(bert.auth),
                                    get(path),
                                    get("tokens/" + std::string(40, '0') + "/").by(anna.auth),
@@ -302,8 +301,8 @@ TEST_CASE("2.5 a PUT or PATCH changes a token's name and device", "[conformance]
     const std::string gcm = here.api.add_device(anna.auth, "efgh", "gcm");
     const std::string path = "tokens/" + phone.token + "/";
 
-    const HttpResponse changed = here.api.ask(
-        put(path, form({{"apns_device", other}, {"name", "Eve"}})).by(anna.auth));
+    const HttpResponse changed =
+        here.api.ask(put(path, form({{"apns_device", other}, {"name", "Eve"}})).by(anna.auth));
     CHECK(changed.status == 200);
     CHECK(json_string(changed.body, "/apns_device") == other);
     CHECK(changed.body == token_json("Eve", changed));

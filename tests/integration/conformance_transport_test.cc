@@ -88,7 +88,8 @@ TEST_CASE("90 a path that is none is 404", "[conformance][transport]") {
                                    "/api/v1/../v1/accounts/",
                                    "/%61pi/v1/accounts/"}) {
         INFO(path);
-        for (const Request& request : {get(path), post(path, json("{}")), get(path).by(anna.auth)}) {
+        for (const Request& request :
+             {get(path), post(path, json("{}")), get(path).by(anna.auth)}) {
             const HttpResponse none = here.api.ask(request);
             CHECK(none.status == 404);
             CHECK(none.field("content-type") == "text/html");
@@ -99,13 +100,12 @@ TEST_CASE("90 a path that is none is 404", "[conformance][transport]") {
 
 TEST_CASE("90 the root names the endpoints", "[conformance][transport]") {
     Deployment here;
-    const std::string expected =
-        R"({"device/apns":"https://push.example.org/api/v1/device/apns/",)"
-        R"("device/gcm":"https://push.example.org/api/v1/device/gcm/",)"
-        R"("tokens":"https://push.example.org/api/v1/tokens/",)"
-        R"("messages":"https://push.example.org/api/v1/messages/",)"
-        R"("accounts":"https://push.example.org/api/v1/accounts/",)"
-        R"("pubsub":"https://push.example.org/api/v1/pubsub/"})";
+    const std::string expected = R"({"device/apns":"https://push.example.org/api/v1/device/apns/",)"
+                                 R"("device/gcm":"https://push.example.org/api/v1/device/gcm/",)"
+                                 R"("tokens":"https://push.example.org/api/v1/tokens/",)"
+                                 R"("messages":"https://push.example.org/api/v1/messages/",)"
+                                 R"("accounts":"https://push.example.org/api/v1/accounts/",)"
+                                 R"("pubsub":"https://push.example.org/api/v1/pubsub/"})";
     for (const char* const path : {"/api/v1/", "/api/v1", "/api/v1/?format=json"}) {
         const HttpResponse root = here.api.ask(get(path));
         CHECK(root.status == 200);
@@ -216,8 +216,9 @@ TEST_CASE("92 an aborted upload does no harm", "[conformance][transport]") {
         R"({"registration_id":"halfway","name":"of a device that was never sent whole"})";
     const std::string whole =
         "POST /api/v1/device/apns/ HTTP/1.1\r\nHost: push.example.org\r\nAuthorization: Token " +
-        anna.auth + "\r\nContent-Type: application/json\r\nContent-Length: " +
-        std::to_string(body.size()) + "\r\n\r\n" + body;
+        anna.auth +
+        "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\n\r\n" + body;
     for (size_t size = 1; size < whole.size(); size += 13) {
         HttpClient client(here.gateway->port());
         client.send(whole.substr(0, size));
@@ -238,11 +239,11 @@ TEST_CASE("93 nothing is redirected, and no host name of a request comes back",
                                            "X-Forwarded-Proto: http",
                                            "Forwarded: host=evil.example.com;proto=http"}) {
                 INFO(method << " " << path << ", " << line);
-                const HttpResponse answer = here.api.ask(
-                    Request{.method = method, .path = path, .body = json("{}")}
-                        .by(anna.auth)
-                        .with(line)
-                        .to("evil.example.com"));
+                const HttpResponse answer =
+                    here.api.ask(Request{.method = method, .path = path, .body = json("{}")}
+                                     .by(anna.auth)
+                                     .with(line)
+                                     .to("evil.example.com"));
                 CHECK(answer.body.find("evil") == std::string::npos);
                 for (const auto& [name, value] : answer.fields)
                     CHECK(value.find("evil") == std::string::npos);

@@ -15,9 +15,8 @@ namespace {
 constexpr std::string_view kBoundary = "--------------------------515890814546601021194782";
 
 std::string text_of(const Request& request) {
-    std::string text = request.method + " " +
-                       (request.path.starts_with('/') ? "" : "/api/v1/") + request.path +
-                       " HTTP/1.1\r\nHost: " + request.host + "\r\n" + request.lines;
+    std::string text = request.method + " " + (request.path.starts_with('/') ? "" : "/api/v1/") +
+                       request.path + " HTTP/1.1\r\nHost: " + request.host + "\r\n" + request.lines;
     if (!request.body) return text + "\r\n";
     if (!request.body->type.empty()) text += "Content-Type: " + request.body->type + "\r\n";
     return text + "Content-Length: " + std::to_string(request.body->bytes.size()) + "\r\n\r\n" +
@@ -112,7 +111,8 @@ Body multipart(const Fields& fields) {
         bytes += delimiter + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" +
                  value + "\r\n";
     }
-    return {"multipart/form-data; boundary=" + std::string(kBoundary), bytes + delimiter + "--\r\n"};
+    return {"multipart/form-data; boundary=" + std::string(kBoundary),
+            bytes + delimiter + "--\r\n"};
 }
 
 Request Request::by(std::string_view auth) const {
@@ -185,10 +185,9 @@ Member ApiClient::sign_up(std::string_view username, std::string_view host) {
     Member member;
     member.username = username;
     member.password = app_password();
-    const HttpResponse made = ask(
-        post("accounts/",
-             form({{"username", member.username}, {"password", member.password}}))
-            .to(host));
+    const HttpResponse made =
+        ask(post("accounts/", form({{"username", member.username}, {"password", member.password}}))
+                .to(host));
     if (made.status != 200) throw std::runtime_error("no account: " + made.body);
     member.id = json_string(made.body, "/id");
     member.auth = json_string(made.body, "/token");
@@ -198,10 +197,9 @@ Member ApiClient::sign_up(std::string_view username, std::string_view host) {
 std::string ApiClient::add_device(std::string_view auth,
                                   std::string_view registration,
                                   std::string_view kind) {
-    const HttpResponse made =
-        ask(post("device/" + std::string(kind) + "/",
-                 form({{"registration_id", std::string(registration)}}))
-                .by(auth));
+    const HttpResponse made = ask(post("device/" + std::string(kind) + "/",
+                                       form({{"registration_id", std::string(registration)}}))
+                                      .by(auth));
     if (made.status != 201) throw std::runtime_error("no device: " + made.body);
     return json_string(made.body, "/id");
 }

@@ -37,6 +37,8 @@ struct Keys {
     SealKey current;
     std::optional<SealKey> retiring;  // while a rotation is under way
 
+    // 0: there is none.
+    [[nodiscard]] uint8_t retiring_id() const { return retiring ? retiring->id : uint8_t{0}; }
     [[nodiscard]] bool has_seal(uint8_t id) const {
         return id == current.id || (retiring && id == retiring->id);
     }

@@ -39,8 +39,8 @@ Resealer::Resealer(const Env& env, crypto::SecureRandom& random, std::string key
       random_(random),
       vault_(env_.keys),
       key_path_(std::move(key_path)),
-      retiring_(env_.keys.retiring ? env_.keys.retiring->id : uint8_t{0}) {
-    if (retiring_ != 0) counts_.under_way.set(1);
+      retiring_(env_.keys.retiring_id()) {
+    counts_.under_way.set(retiring_ != 0 ? 1 : 0);
 }
 
 Result<bool> Resealer::step() {

@@ -65,7 +65,7 @@ enum class Phase : uint8_t {
 // limit strikes at the same byte however they arrive.
 size_t target_size(std::string_view head) {
     const size_t begin = std::min(head.find(' '), head.size());
-    const size_t end = std::min(head.find(' ', begin + 1), head.size());
+    const size_t end = std::min(head.find_first_of(" \r\n", begin + 1), head.size());
     return end > begin ? end - begin - 1 : 0;
 }
 

@@ -57,7 +57,7 @@ public:
 private:
     struct Visit;
 
-    Result<Visit> visit(const Transaction& transaction) const;
+    [[nodiscard]] Result<Visit> visit(const Transaction& transaction) const;
     // False: the row does not open.
     Result<bool> reseal(Rows& rows, const RowKey& key);
     Result<void> forget_retiring_key(Rows& rows);

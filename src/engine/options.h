@@ -27,9 +27,9 @@ struct LaneOptions {
     std::string name;  // the app's, for the log
     push::apns::Service service;
     io::Endpoint endpoint;
-    std::string server_name;  // what the certificate must carry
-    const tls::Context* tls = nullptr;
-    size_t credential = 0;  // index of the provider token it uses
+    std::string server_name;            // what the certificate must carry
+    const tls::Context* tls = nullptr;  // nullptr: plain HTTP/2, for the simulator
+    size_t credential = 0;              // index of the provider token it uses
 };
 
 struct AppOptions {

@@ -41,6 +41,7 @@ bool Upstream::dial() {
 
 Result<void> Upstream::on_connected(Now) {
     state_ = UpstreamState::shaking_hands;
+    if (options_.tls == nullptr) return {};
     tls_ = std::make_unique<tls::Engine>(
         *options_.tls, tls::EngineOptions{.server_name = options_.server_name}, sealed_);
     KNUCKLE_TRY(tls_->start());
@@ -51,21 +52,29 @@ Result<void> Upstream::on_received(ByteView bytes,
                                    Knocks& knocks,
                                    push::apns::Decoder& decoder,
                                    Now now) {
-    if (tls_ == nullptr)
+    if (state_ == UpstreamState::dialing)
         return fail(Errc::protocol, "the provider spoke before the connection was up");
     received_ = now.instant;
+    if (tls_ == nullptr) {
+        if (state_ == UpstreamState::shaking_hands) state_ = UpstreamState::ready;
+        return read(bytes, knocks, decoder, now);
+    }
     tls_->feed(bytes);
     for (;;) {
         const size_t size = KNUCKLE_TRY(tls_->open(core_.plaintext));
         if (state_ == UpstreamState::shaking_hands && tls_->is_ready())
             state_ = UpstreamState::ready;
         if (size == 0) break;
-        // What was answered before a mistake of the provider is answered all the same.
-        const Result<void> fed = session_.feed({core_.plaintext.data(), size});
-        read_events(knocks, decoder, now);
-        KNUCKLE_TRY(fed);
+        KNUCKLE_TRY(read({core_.plaintext.data(), size}, knocks, decoder, now));
     }
     return {};
+}
+
+// What was answered before a mistake of the provider is answered all the same.
+Result<void> Upstream::read(ByteView plain, Knocks& knocks, push::apns::Decoder& decoder, Now now) {
+    const Result<void> fed = session_.feed(plain);
+    read_events(knocks, decoder, now);
+    return fed;
 }
 
 void Upstream::read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now) {
@@ -144,13 +153,13 @@ void Upstream::take_jobs(Knocks& knocks, Now now) {
 }
 
 Result<void> Upstream::flush() {
-    if (tls_ == nullptr) return {};
     // nghttp2 bounds what it owes a peer that floods but does not read only until it is drained.
-    if (tls_->is_ready() && core_.io.unsent(id_) <= kUpstreamUnsentMax) {
+    if (is_open() && core_.io.unsent(id_) <= kUpstreamUnsentMax) {
         KNUCKLE_TRY(session_.drain(plain_));
-        if (!plain_.is_empty()) KNUCKLE_TRY(tls_->seal(plain_));
+        if (tls_ != nullptr && !plain_.is_empty()) KNUCKLE_TRY(tls_->seal(plain_));
     }
-    if (!sealed_.is_empty()) core_.io.send(id_, sealed_);
+    Buffer& out = tls_ != nullptr ? sealed_ : plain_;
+    if (!out.is_empty()) core_.io.send(id_, out);
     return {};
 }
 
@@ -173,15 +182,20 @@ void Upstream::give_up_overdue(Knocks& knocks, Now now) {
 
 void Upstream::end(Knocks& knocks, Now now) {
     // The last words are a courtesy; the connection ends with or without them.
-    if (tls_ != nullptr && tls_->is_ready()) {
+    if (is_open()) {
         session_.close();
         static_cast<void>(flush());
-        tls_->close();
+        if (tls_ != nullptr) tls_->close();
     }
     if (!sealed_.is_empty()) core_.io.send(id_, sealed_);
     core_.io.finish(id_);
     while (push::Job* const job = in_flight_.front())
         hand_back(*job, push::Outcome::unknown, knocks, now);
+}
+
+// Is there a way for HTTP/2, in both directions?
+bool Upstream::is_open() const {
+    return tls_ != nullptr ? tls_->is_ready() : state_ >= UpstreamState::ready;
 }
 
 bool Upstream::wants_replacement() const {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One HTTP/2 connection to a provider over TLS: jobs in, answers out.
+// One HTTP/2 connection to a provider: jobs in, answers out. Over TLS, but for the simulator: where
+// LaneOptions::tls is nullptr, the provider's first bytes take the place of the handshake.
 //
 // dialing -> shaking_hands -> ready -> draining (GOAWAY came, answers may still) -> gone. Dialer
 // decides when to make and when to replace one; this class only lives its life.
@@ -70,11 +71,13 @@ public:
     Timer timer;  // the dial's deadline, then the oldest answer's
 
 private:
+    Result<void> read(ByteView plain, Knocks& knocks, push::apns::Decoder& decoder, Now now);
     void read_events(Knocks& knocks, push::apns::Decoder& decoder, Now now);
     void on_response(const http2::Event& event,
                      Knocks& knocks,
                      push::apns::Decoder& decoder,
                      Now now);
+    [[nodiscard]] bool is_open() const;
     [[nodiscard]] push::Job& job_of(const http2::Event& event);
     void hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, Now now);
 
@@ -88,7 +91,7 @@ private:
     Buffer plain_;
     Buffer sealed_;
     http2::Session session_;
-    std::unique_ptr<tls::Engine> tls_;
+    std::unique_ptr<tls::Engine> tls_;             // nullptr: not connected yet, or plain
     List<push::Job, &push::Job::link> in_flight_;  // oldest first
 };
 

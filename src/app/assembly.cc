@@ -138,6 +138,10 @@ void Builder::add_app(const config::App& app) {
 }
 
 engine::Rate to_rate(const config::Rate& rate) { return engine::rate_of(rate.count, rate.period); }
+// One in each window.
+engine::Rate to_rate(Duration window) {
+    return engine::rate_of(window > Duration{} ? 1 : 0, window);
+}
 
 // The texts are addresses: config/ has looked.
 std::vector<io::PeerAddress> to_addresses(const std::vector<std::string>& texts) {
@@ -158,6 +162,8 @@ void set_limits(const config::Config& config, engine::Options& options) {
     options.limits.set(Limit::logins_per_account, to_rate(limits.logins_per_account));
     options.limits.set(Limit::tokens_per_address, to_rate(limits.tokens_per_address));
     options.limits.set(Limit::tokens_per_account, to_rate(limits.tokens_per_account));
+    options.limits.set(Limit::alert_window, to_rate(limits.alert_window));
+    options.limits.set(Limit::background_window, to_rate(limits.background_window));
     for (const io::PeerAddress& address : to_addresses(limits.unlimited_addresses))
         options.limits.unlimited_networks.push_back(io::network_of(address));
     options.client_address = {config.client_address_field, to_addresses(config.trusted_proxies)};
@@ -189,6 +195,7 @@ std::vector<config::Mistake> assemble(const config::Config& config, Assembly& as
     options.account_lifetime = config.chatsecure.account_lifetime;
     options.routes.has_bare_lists = config.chatsecure.has_bare_lists;
     options.ack_wait = config.ack_wait;
+    options.acks_at_once = config.acks_at_once;
     options.request_timeout = config.request_timeout;
     options.idle_timeout = config.idle_timeout;
     options.drain_timeout = config.drain_timeout;

@@ -95,6 +95,9 @@ struct Rate {
 struct Limits {
     Rate knocks_per_token{30, minutes(1)};
     Rate knocks_per_account{300, minutes(1)};
+    // Knocks for an account within this time of its last push become one push at its end; 0: none.
+    Duration alert_window = seconds(1);
+    Duration background_window = minutes(20);
     Rate knocks_per_address{6'000, minutes(1)};
     Rate logins_per_address{300, hours(1)};
     Rate logins_per_account{30, hours(1)};
@@ -116,6 +119,7 @@ struct Config {
     Address admin{"127.0.0.1", 9127, ""};
     ChatSecure chatsecure;
     Duration ack_wait = seconds(2);          // of a knock, for its pushes, before it is stored
+    bool acks_at_once = false;               // 202 before its pushes are settled or stored
     Duration request_timeout = seconds(10);  // of one push, for its answer
     Duration drain_timeout = seconds(10);    // after SIGTERM, for what is in flight
     Duration idle_timeout = seconds(75);     // of a connection without a request

@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kCountMax = 1'000'000;
 constexpr Duration kKnockIntervalMax = minutes(1);
+constexpr Duration kBackgroundWindowMax = hours(6);
 constexpr Duration kLifetimeMax = hours(24 * 3650);
 // Or 2197, for firewalls that close 443: Apple, "Sending notification requests to APNs".
 constexpr uint16_t kApnsPort = 443;
@@ -22,6 +23,7 @@ constexpr std::string_view kApnsSandbox = "api.sandbox.push.apple.com";
 
 constexpr std::array<std::string_view, 5> kLogLevels{"error", "warning", "notice", "info", "debug"};
 constexpr std::array<std::string_view, 2> kEnvironments{"production", "sandbox"};
+constexpr std::array<std::string_view, 2> kAcks{"settled", "accepted"};
 constexpr std::array<std::string_view, 3> kStyles{"alert", "background", "ignore"};
 
 // The same place to listen on; port 0 is a new one each time.
@@ -259,6 +261,8 @@ void read_abuse_limits(Reading& reading, Table& table, Limits& limits) {
     // A knock over one of these is kept until the next is due, so that must be soon.
     table.rate("knocks_per_token", limits.knocks_per_token, kKnockIntervalMax);
     table.rate("knocks_per_account", limits.knocks_per_account, kKnockIntervalMax);
+    table.duration("alert_window", limits.alert_window, seconds(0), kKnockIntervalMax);
+    table.duration("background_window", limits.background_window, seconds(0), kBackgroundWindowMax);
     table.rate("knocks_per_address", limits.knocks_per_address);
     table.rate("logins_per_address", limits.logins_per_address);
     table.rate("logins_per_account", limits.logins_per_account);
@@ -269,12 +273,17 @@ void read_abuse_limits(Reading& reading, Table& table, Limits& limits) {
     table.whole("tokens_max", limits.tokens_max, 1, kTokensMax);
 }
 
-void read_limits(Reading& reading, Table& root, Config& config) {
+void read_knocks(Reading& reading, Table& root, Config& config) {
     Table knocks(reading, root.table("knocks"), "knocks");
+    std::string ack;
+    if (knocks.word("ack", ack, kAcks)) config.acks_at_once = ack == "accepted";
     knocks.duration("ack_wait", config.ack_wait, milliseconds(10), minutes(1));
     knocks.duration("request_timeout", config.request_timeout, milliseconds(100), minutes(10));
     knocks.finish();
+}
 
+void read_limits(Reading& reading, Table& root, Config& config) {
+    read_knocks(reading, root, config);
     read_http(reading, root, config);
 
     Table limits(reading, root.table("limits"), "limits");

@@ -59,10 +59,16 @@ std::string_view extra_of(const api::KnockExtra& extra, std::span<char> storage)
 }  // namespace
 
 Knocks::Knocks(Core& core, HttpConns& conns)
-    : core_(core), conns_(conns), knocks_(core.options.jobs_max) {}
+    : core_(core),
+      conns_(conns),
+      knocks_(core.options.jobs_max),
+      pending_(core.dispatcher, core.counters) {}
 
 Knocks::~Knocks() {
-    knocks_.for_each([this](Knock& knock) { give_up(knock); });
+    knocks_.for_each([this](Knock& knock) {
+        while (push::Job* const job = knock.jobs.pop_front()) job->owner = {};
+        give_up(knock);
+    });
 }
 
 void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now) {
@@ -95,6 +101,7 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     if (pass.admission.pass == Pass::refused) return coalesce(origin, now);
 
     const auto overloaded = [&] { refuse(KnockResult::overloaded, too_many_pushes()); };
+    if (pass.admission.pass == Pass::deferred && !may_defer()) return overloaded();
     std::array<char, push::kPayloadMax> storage;
     const std::string_view extra = extra_of(request.extra, storage);
     if (extra.empty())
@@ -109,6 +116,7 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     }
     knock->origin = origin;
     knock->started = now.instant;
+    knock->pass = pass;
     knock->deferral = pass.admission.at - now.instant;
     // ours, so that the last job's end is not the payload's before all are made
     ++payload->references;
@@ -138,6 +146,8 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
 void Knocks::send(Knock& knock, uint16_t lane, Now now) {
     for (push::Job* job = knock.jobs.front(); job != nullptr; job = knock.jobs.next(*job)) {
         if (knock.is_deferred()) {
+            job->is_deferred = true;
+            ++deferred_count_;
             core_.dispatcher.delay(*job, now.instant + knock.deferral);
         } else {
             core_.dispatcher.submit(*job);
@@ -145,6 +155,7 @@ void Knocks::send(Knock& knock, uint16_t lane, Now now) {
     }
     waiting_.push_back(knock);
     if (knock.is_deferred()) line_.push_back(knock);
+    if (core_.options.acks_at_once) answer_at_once(knock, now);
     // Where no answer is to be expected soon nobody needs to wait for one.
     const push::Lane& way = core_.dispatcher.lane(lane);
     if (knock.is_deferred() || way.is_down || way.is_refused) store(knock, now);
@@ -153,11 +164,7 @@ void Knocks::send(Knock& knock, uint16_t lane, Now now) {
 // Over the limit, and the next place is taken: by a push that is deferred, for the same token or
 // another of the account. It goes out after this moment, so it will do.
 void Knocks::coalesce(Origin origin, Now now) {
-    if (now.instant < unsure_until_) {
-        core_.counters.count(KnockResult::store_failed);
-        return conns_.answer(origin, not_stored(), now);
-    }
-    if (line_.is_empty()) {
+    if (line_.is_empty() || core_.options.acks_at_once) {
         core_.counters.count(KnockResult::coalesced);
         return conns_.answer_knock(origin, now);
     }
@@ -170,6 +177,16 @@ void Knocks::coalesce(Origin origin, Now now) {
     knock->is_coalesced = true;
     line_.push_back(*knock);
 }
+
+// Where a 202 is to mean only that we have heard.
+void Knocks::answer_at_once(Knock& knock, Now now) {
+    knock.is_answered = true;
+    core_.counters.count(KnockResult::accepted);
+    conns_.answer_knock(knock.origin, now);
+}
+
+// What may not go out yet leaves room for what may.
+bool Knocks::may_defer() const { return deferred_count_ < (core_.dispatcher.jobs_max() + 1) / 2; }
 
 // False: our hands are full.
 bool Knocks::add_job(Knock& knock,
@@ -219,6 +236,8 @@ bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
         core_.outbox.ask_renewal(core_.options.lanes[job.lane].credential);
     if (verdict.action == push::Action::retry) {
         core_.counters.retries.add();
+        if (knocks_.find({job.owner.index, job.owner.generation}) == nullptr)
+            pending_.resubmit(job);
     } else {
         finish_job(job, answer, verdict.action, now);
     }
@@ -243,6 +262,14 @@ void Knocks::expire(push::Job& job, Now now) {
     finish_job(job, answer, push::Action::finish, now);
 }
 
+void Knocks::resume(push::Job& job) {
+    core_.dispatcher.resume(job);
+    if (!job.is_deferred) return;
+    job.is_deferred = false;
+    --deferred_count_;
+    if (knocks_.find({job.owner.index, job.owner.generation}) == nullptr) pending_.add(job);
+}
+
 void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now) {
     // Both may be dropped when the committer's queue is full: the provider will say it again, and a
     // push that is sent twice is harmless.
@@ -262,6 +289,7 @@ void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action
         knock->jobs.erase(job);
         knock->has_delivered |= answer.outcome == push::Outcome::delivered;
     }
+    pending_.remove(job);
     core_.dispatcher.release(job);
     if (knock != nullptr) finish_if_settled(*knock, now);
 }
@@ -274,35 +302,34 @@ void Knocks::finish_if_settled(Knock& knock, Now now) {
 }
 
 void Knocks::finish(Knock& knock, Now now) {
-    const Origin origin = knock.origin;
     const bool is_stored = !knock.jobs.is_empty();
-    const bool is_coalesced = knock.is_coalesced;
-    const bool is_lost = knock.has_failed && (is_stored || is_coalesced);
+    const bool is_lost = knock.has_failed && (is_stored || knock.is_coalesced);
     const bool was_deferred = knock.is_deferred();
     if (was_deferred && is_lost) distrust(knock);
-    if (!is_stored && !is_coalesced && !was_deferred)
+    if (!is_stored && !knock.is_coalesced && !was_deferred)
         core_.counters.knock_seconds.add(now.instant - knock.started);
-    const bool has_delivered = knock.has_delivered;
+    if (!knock.is_answered) answer(knock, is_stored, is_lost, now);
     give_up(knock);
-    if (!conns_.is_waiting(origin)) {
-        core_.counters.count(KnockResult::abandoned);
-    } else if (is_lost) {
-        core_.counters.count(KnockResult::store_failed);
-        conns_.answer(origin, not_stored(), now);
-    } else {
-        core_.counters.count(is_coalesced    ? KnockResult::coalesced
-                             : is_stored     ? KnockResult::stored
-                             : has_delivered ? KnockResult::delivered
-                                             : KnockResult::undeliverable);
-        conns_.answer_knock(origin, now);
-    }
     if (was_deferred) answer_line(now);
 }
 
-// A deferred push is not on disk: nobody may be told that it is, neither those in line behind it
-// nor those who come before it goes out.
+void Knocks::answer(const Knock& knock, bool is_stored, bool is_lost, Now now) {
+    if (!conns_.is_waiting(knock.origin)) return core_.counters.count(KnockResult::abandoned);
+    if (is_lost) {
+        core_.counters.count(KnockResult::store_failed);
+        return conns_.answer(knock.origin, not_stored(), now);
+    }
+    core_.counters.count(knock.is_coalesced    ? KnockResult::coalesced
+                         : is_stored           ? KnockResult::stored
+                         : knock.has_delivered ? KnockResult::delivered
+                                               : KnockResult::undeliverable);
+    conns_.answer_knock(knock.origin, now);
+}
+
+// A deferred push is not on disk: nobody in line behind it may be told that it is. It goes out in
+// its time all the same, but whoever comes next tries the disk for himself.
 void Knocks::distrust(const Knock& knock) {
-    unsure_until_ = std::max(unsure_until_, knock.started + knock.deferral);
+    core_.limits.give_back_knock(knock.pass);
     for (Knock* each = line_.next(knock); each != nullptr; each = line_.next(*each))
         each->has_failed |= each->is_coalesced;
 }
@@ -317,10 +344,15 @@ void Knocks::answer_line(Now now) {
 
 // Nobody waits for its pushes any more; they go on without it.
 void Knocks::give_up(Knock& knock) {
-    while (push::Job* const job = knock.jobs.pop_front()) job->owner = {};
+    while (push::Job* const job = knock.jobs.pop_front()) let_go(*job);
     if (waiting_.contains(knock)) waiting_.erase(knock);
     if (line_.contains(knock)) line_.erase(knock);
     knocks_.give_back(knock);
+}
+
+void Knocks::let_go(push::Job& job) {
+    job.owner = {};
+    if (!job.is_deferred) pending_.add(job);
 }
 
 Instant Knocks::next_deadline() const {
@@ -448,6 +480,7 @@ Knocks::Loaded Knocks::load(const store::Pending& row, store::Snapshot& snapshot
     job->is_background = row.is_background;
     job->is_stored = true;
     core_.dispatcher.submit(*job);
+    pending_.add(*job);
     return Loaded::taken;
 }
 

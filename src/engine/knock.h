@@ -6,19 +6,22 @@
 //     knocks.settle(job, answer, now)                   an upstream had an answer, or lost the push
 //     knocks.on_committed(committed, now)                a pending record is on disk, or is not
 //     knocks.on_deadline(now)                            somebody has waited for ack_wait
+//     knocks.resume(job)                                 a delayed push may go out (again)
 //
 // A 2xx means that the provider has answered every push of the knock, or that the disk has those it
 // did not. So: answer when all pushes are settled; after ack_wait write the unsettled ones as
 // pending records and answer when they are committed. The pushes themselves go on until they are
-// settled or worthless.
+// settled or worthless, at most one for each device (engine/pending_jobs.h). Where the operator
+// wants it (options.acks_at_once), a knock is answered when its pushes are in our hands; all else
+// stays as it is.
 //
-// Over a limit of its token or its account (engine/limits.h) the first knock is deferred: its
-// pushes are written to disk at once, answered as stored, and go out when the limit has room. Those
-// that follow until then are coalesced: that push wakes the owner for them as well. A coalesced
-// knock is answered when every deferred push that was on its way to the disk before it has arrived
-// there; if one did not, 503.
+// Over a limit of its token or its account, or soon after the last push to the account
+// (engine/limits.h), the first knock is deferred: its pushes are written to disk at once, answered
+// as stored, and go out when the limit has room. Those that follow until then are coalesced: that
+// push wakes the owner for them as well. A coalesced knock is answered when every deferred push
+// that was on its way to the disk before it has arrived there; if one did not, 503.
 // Owner: engine::Worker.  Thread: its worker's.  Limits: options.jobs_max pushes and as many
-// knocks.
+// knocks; at most half of the pushes are deferred.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +31,7 @@
 #include "base/pool.h"
 #include "base/time.h"
 #include "engine/core.h"
+#include "engine/pending_jobs.h"
 #include "push/dispatcher.h"
 
 namespace knuckle::engine {
@@ -43,10 +47,12 @@ struct Knock {
     List<push::Job, &push::Job::sibling> jobs;  // not settled yet
     Origin origin;
     Instant started;
+    KnockPass pass;            // of what it took from the limits
     Duration deferral{};       // how long its pushes wait because of a limit
     uint32_t writes_open = 0;  // pending records on their way to the disk
     bool is_storing = false;
     bool is_coalesced = false;  // has no pushes of its own
+    bool is_answered = false;   // its sender waits no more
     bool has_delivered = false;
     bool has_failed = false;  // a pending record could not be written, its own or one it relies on
 
@@ -67,6 +73,7 @@ public:
     bool settle(push::Job& job, const push::Answer& answer, Now now);
     // A push whose time ran out before it could be sent (again).
     void expire(push::Job& job, Now now);
+    void resume(push::Job& job);
     void on_committed(const store::Committed& committed, Now now);
     void on_deadline(Now now);
     [[nodiscard]] Instant next_deadline() const;
@@ -94,6 +101,8 @@ private:
     [[nodiscard]] Loaded load(const store::Pending& row, store::Snapshot& snapshot, Now now);
     void send(Knock& knock, uint16_t lane, Now now);
     void coalesce(Origin origin, Now now);
+    void answer_at_once(Knock& knock, Now now);
+    [[nodiscard]] bool may_defer() const;
     void abort(Knock& knock);
     void report(uint16_t lane, const push::Answer& answer);
     void store(Knock& knock, Now now);
@@ -103,8 +112,10 @@ private:
     void finish_if_settled(Knock& knock, Now now);
     void finish(Knock& knock, Now now);
     void distrust(const Knock& knock);
+    void answer(const Knock& knock, bool is_stored, bool is_lost, Now now);
     void answer_line(Now now);
     void give_up(Knock& knock);
+    void let_go(push::Job& job);
 
     Core& core_;
     HttpConns& conns_;
@@ -113,7 +124,8 @@ private:
     // Oldest first: deferred and on their way to the disk; between them, coalesced, who waits for
     // those before it.
     List<Knock, &Knock::line_link> line_;
-    Instant unsure_until_{};  // until then a deferred push may be in our hands only
+    PendingJobs pending_;
+    size_t deferred_count_ = 0;  // pushes
     uint64_t last_serial_ = 0;
 };
 

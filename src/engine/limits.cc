@@ -68,7 +68,7 @@ KnockPass Limits::check_knock(
     const size_t is_visible = style == push::Style::alert ? 1 : 0;
     KnockPass pass;
     pass.admission.at = now;
-    // It goes out when both let it; one that refuses is enough.
+    // It goes out when all let it; one that refuses is enough.
     const auto check = [&](Limit limit, ByteView who, size_t space) {
         const uint64_t key = limiter_.key(limit, who, space);
         const Admission admission = limiter_.check(key, options_.rate(limit), now);
@@ -79,12 +79,21 @@ KnockPass Limits::check_knock(
     };
     pass.token_key = check(Limit::knocks_per_token, as_bytes(token), app << 1 | is_visible);
     pass.account_key = check(Limit::knocks_per_account, account.view(), is_visible);
+    pass.window = is_visible != 0 ? Limit::alert_window : Limit::background_window;
+    pass.window_key = check(pass.window, account.view(), 0);
     return pass;
 }
 
 void Limits::take_knock(const KnockPass& pass, Instant now) {
     limiter_.take(pass.token_key, options_.rate(Limit::knocks_per_token), now);
     limiter_.take(pass.account_key, options_.rate(Limit::knocks_per_account), now);
+    limiter_.take(pass.window_key, options_.rate(pass.window), now);
+}
+
+void Limits::give_back_knock(const KnockPass& pass) {
+    limiter_.give_back(pass.token_key, options_.rate(Limit::knocks_per_token));
+    limiter_.give_back(pass.account_key, options_.rate(Limit::knocks_per_account));
+    limiter_.give_back(pass.window_key, options_.rate(pass.window));
 }
 
 }  // namespace knuckle::engine

@@ -7,10 +7,14 @@
 //
 //     KnockPass pass = limits.check_knock(app, style, token, account, now)
 //     limits.take_knock(pass, now)          when its pushes are made, unless it was refused
+//     limits.give_back_knock(pass)          its push was deferred, but is not safe to rely on
 //
 // A knock is judged first and charged later, because who takes the next place must have a push to
 // send there: those after it rely on that (engine/knock.h). Visible pushes are counted apart from
 // background ones, so that none is coalesced with a push that nobody sees.
+//
+// The window in which knocks for one phone become one push is a limit like the others: one push in
+// each window. So the first goes out at once, and one for all that follow at the window's end.
 // Owner: engine::Core.  Thread: its worker's; each worker counts what it sees, so a client that
 // spreads its connections may have more, at most as many times as there are workers.
 // Memory: kBucketCount buckets, 1 MiB.
@@ -37,8 +41,10 @@ inline constexpr size_t kBucketCount = 65'536;
 // What the limits of its token and its account say to a knock; nothing is taken yet.
 struct KnockPass {
     Admission admission;
+    Limit window = Limit::alert_window;
     uint64_t token_key = 0;
     uint64_t account_key = 0;
+    uint64_t window_key = 0;
 };
 
 class Limits {
@@ -56,6 +62,7 @@ public:
     [[nodiscard]] KnockPass check_knock(
         size_t app, push::Style style, std::string_view token, const Uuid& account, Instant now);
     void take_knock(const KnockPass& pass, Instant now);
+    void give_back_knock(const KnockPass& pass);
 
 private:
     [[nodiscard]] bool is_exempt(const io::PeerAddress& client) const;

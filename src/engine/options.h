@@ -70,6 +70,7 @@ struct Options {
     Duration account_lifetime = hours(24 * 400);  // without being used; no shorter than a token's
 
     Duration ack_wait = seconds(2);
+    bool acks_at_once = false;  // weaker: a 202 before the provider or the disk has the pushes
     Duration request_timeout = seconds(10);  // of a push on its stream
     Duration idle_timeout = seconds(75);
     Duration drain_timeout = seconds(10);

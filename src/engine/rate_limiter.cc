@@ -71,6 +71,14 @@ void RateLimiter::take(uint64_t key, Rate rate, Instant now) {
     bucket->full_at = std::max(bucket->full_at, now) + rate.interval;
 }
 
+void RateLimiter::give_back(uint64_t key, Rate rate) {
+    if (rate.is_off()) return;
+    auto& buckets = sets_[key & (sets_.size() - 1)].buckets;
+    for (Bucket& bucket : buckets) {
+        if (bucket.key == key) bucket.full_at = bucket.full_at + rate.interval * -1;
+    }
+}
+
 Duration RateLimiter::take_if_allowed(uint64_t key, Rate rate, Instant now) {
     const Admission admission = check(key, rate, now);
     if (admission.pass != Pass::allowed) return admission.at - now;

@@ -6,6 +6,7 @@
 //     const uint64_t key = limiter.key(Limit::knocks_per_token, token);
 //     limiter.check(key, rate, now)        allowed, deferred or refused; nothing is taken
 //     limiter.take(key, rate, now)         after that: the place that was allowed, or deferred to
+//     limiter.give_back(key, rate)         of what was taken
 //     limiter.take_if_allowed(...)         both, for whom there is no deferral
 //
 // A bucket is one instant, so its rate need not be kept, and a full bucket needs no entry. When a
@@ -61,6 +62,8 @@ public:
     [[nodiscard]] uint64_t key(Limit limit, ByteView who, size_t space = 0) const;
     [[nodiscard]] Admission check(uint64_t key, Rate rate, Instant now) const;
     void take(uint64_t key, Rate rate, Instant now);
+    // What was taken, and not used after all.
+    void give_back(uint64_t key, Rate rate);
     // Zero: taken. Else how long until it would be.
     [[nodiscard]] Duration take_if_allowed(uint64_t key, Rate rate, Instant now);
 

@@ -145,7 +145,7 @@ void Worker::Parts::on_timer(Timer& timer, Now now) {
             dialer.on_timer(timer, now);
             break;
         case TimerKind::job:
-            core.dispatcher.resume(*static_cast<push::Job*>(timer.owner));
+            knocks.resume(*static_cast<push::Job*>(timer.owner));
             break;
         case TimerKind::credential:
             watch_credential(static_cast<size_t>(&timer - credential_timers.data()), now);

@@ -23,6 +23,7 @@ enum class KnockResult : uint8_t {
     no_device,      // 202: nothing to push to, or nothing to push for this urgency
     undeliverable,  // 202: the provider refused it for good, or the device is dead
     coalesced,      // 202: over a limit; a deferred push wakes its owner
+    accepted,       // 202: at once, because the operator says so; see pushes
     unknown_token,  // 404
     limited,        // 429: over a limit of its sender's address
     overloaded,     // 503: one of our own limits
@@ -31,11 +32,14 @@ enum class KnockResult : uint8_t {
 };
 inline constexpr size_t kKnockResultCount = static_cast<size_t>(KnockResult::abandoned) + 1;
 
-// What is limited, and per what. Set in [limits] of the configuration under these names.
+// What is limited, and per what; a window is one push each per account. Set in [limits] of the
+// configuration under these names.
 enum class Limit : uint8_t {
     knocks_per_token,
     knocks_per_account,
     knocks_per_address,
+    alert_window,
+    background_window,
     logins_per_address,
     logins_per_account,
     tokens_per_address,
@@ -64,6 +68,7 @@ struct Counters {
     Counter jobs_in_flight;  // gauge: on a stream
     Counter jobs_pending;    // gauge: on disk, to be sent again
     Counter retries;
+    Counter pushes_superseded;  // a newer push to the same device went out in their place
 
     Counter upstreams_ready;  // gauge: connections that may carry pushes
     Counter upstream_dials;

@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, kKnockResultCount> kKnockResults{"deliver
                                                                         "no_device",
                                                                         "undeliverable",
                                                                         "coalesced",
+                                                                        "accepted",
                                                                         "unknown_token",
                                                                         "limited",
                                                                         "overloaded",
@@ -26,6 +27,8 @@ constexpr std::array<std::string_view, kKnockResultCount> kKnockResults{"deliver
 constexpr std::array<std::string_view, kLimitCount> kLimits{"knocks_per_token",
                                                             "knocks_per_account",
                                                             "knocks_per_address",
+                                                            "alert_window",
+                                                            "background_window",
                                                             "logins_per_address",
                                                             "logins_per_account",
                                                             "tokens_per_address",
@@ -46,7 +49,7 @@ struct WorkerFamily {
     Counter Counters::* counter;
 };
 
-constexpr std::array<WorkerFamily, 13> kWorkerFamilies{{
+constexpr std::array<WorkerFamily, 14> kWorkerFamilies{{
     {{"connections_accepted_total", kCounter, "Connections of clients that were accepted."},
      &Counters::connections_accepted},
     {{"connections_refused_total",
@@ -69,6 +72,10 @@ constexpr std::array<WorkerFamily, 13> kWorkerFamilies{{
     {{"jobs_pending", kGauge, "Pushes that are on disk and will be sent again."},
      &Counters::jobs_pending},
     {{"push_retries_total", kCounter, "Pushes that were sent once more."}, &Counters::retries},
+    {{"pushes_superseded_total",
+      kCounter,
+      "Pushes that waited when a newer one for the same device took their place."},
+     &Counters::pushes_superseded},
     {{"upstreams_ready", kGauge, "Connections to providers that may carry pushes."},
      &Counters::upstreams_ready},
     {{"upstream_dials_total", kCounter, "Connections to providers that were begun."},

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "push/dispatcher.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -120,6 +122,23 @@ void Dispatcher::release(Job& job) {
     Payload& payload = *job.payload;
     jobs_.give_back(job);
     if (--payload.references == 0) drop_payload(payload);
+}
+
+void Dispatcher::supersede(Job& older, Job& newer) {
+    KNUCKLE_ASSERT(older.state == JobState::waiting || older.state == JobState::delayed);
+    KNUCKLE_ASSERT(newer.state == JobState::waiting || newer.state == JobState::delayed);
+    older.expires = std::max(older.expires, newer.expires);
+    if (!newer.is_background || older.is_background) {
+        std::swap(older.payload, newer.payload);
+        older.push = newer.push;
+        older.accepted = newer.accepted;
+        older.token = newer.token;
+        older.token_size = newer.token_size;
+        older.registered = newer.registered;
+        older.is_background = newer.is_background;
+        older.attempts = newer.attempts;
+    }
+    release(newer);
 }
 
 // Takes the job out of whatever it is in.

@@ -9,6 +9,7 @@
 //     Job* next = dispatcher.take(lane)     out of it, for a free stream; then it is in flight
 //   Verdict verdict = dispatcher.settle(job, answer, now)   retry: queued or delayed again
 //     dispatcher.release(*job)              after any other verdict
+//     dispatcher.supersede(older, newer)    two waiting pushes for one device become one
 //
 // A lane is one app's way to one provider: topic, credential and endpoint in common.
 // Owner: engine::Worker.  Thread: its worker's.  Limits: jobs_max jobs, as many payloads.
@@ -71,6 +72,9 @@ public:
     // A delayed job whose time has come.
     void resume(Job& job);
     void release(Job& job);
+    // `older` keeps its place and goes out with what `newer` has to say, which is released; unless
+    // that would make a push that is seen one that is not. Both wait or are delayed.
+    void supersede(Job& older, Job& newer);
 
     [[nodiscard]] Job* find(JobId id) { return jobs_.find(id); }
     [[nodiscard]] JobId id_of(const Job& job) { return jobs_.id_of(job); }

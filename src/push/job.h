@@ -54,6 +54,7 @@ enum class JobState : uint8_t {
 struct Job {
     Link link;     // lane's queue, or the upstream's list of what is in flight
     Link sibling;  // the pushes of one knock, while its sender waits
+    Link bucket;   // in engine::PendingJobs, once nobody waits for it
     Timer timer;   // delayed: when to try again
     OwnerId owner;
     Payload* payload = nullptr;
@@ -74,7 +75,8 @@ struct Job {
     uint16_t refusals = 0;  // attempts that certainly have not
     JobState state = JobState::fresh;
     bool is_background = false;
-    bool is_stored = false;  // a pending record was written: clear it when settled
+    bool is_stored = false;    // a pending record was written: clear it when settled
+    bool is_deferred = false;  // because of a limit: delayed, and not tried yet
     std::array<uint8_t, kDeviceTokenMax> token;  // raw bytes
 
     [[nodiscard]] ByteView device_token() const { return {token.data(), token_size}; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Limits against abuse on real sockets: whose address counts behind a proxy, and that what is put
 // off is on disk. How they count is tested in tests/unit/engine_limits_test.cc.
+#include <csignal>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -109,7 +110,37 @@ TEST_CASE("the limits that an operator gets without asking let apps and people b
         REQUIRE(client.post("/api/v1/tokens/", device, phone.auth).status == 201);
     for (int i = 0; i < 10; ++i) CHECK(register_account(client, "anna") == phone.auth);
     for (int i = 0; i < 30; ++i) CHECK(client.post(kMessages, knock_json(phone)).status == 202);
-    CHECK(world.gateway->metric("knuckle_knocks_total{result=\"delivered\"}") == 30);
+    // Nobody's phone rings thirty times for that, and the last word is not lost.
+    CHECK(eventually([&] { return world.gateway->metric("knuckle_jobs_pending") == 0; }));
+    const auto pushes = world.apns.count("/requests");
+    CHECK(pushes >= 2);
+    CHECK(pushes < 30);
+}
+
+TEST_CASE("knocks in one window become one push, besides the first at once", "[limits]") {
+    World world;
+    world.config.limits += "background_window = \"0s\"\n";
+    const size_t at = world.config.limits.find("alert_window");
+    world.config.limits.replace(
+        at, std::string("alert_window = \"0s\"").size(), "alert_window = \"30s\"");
+    world.start();
+    HttpClient client(world.gateway->port());
+    const Phone phone = register_phone(client, "anna");
+    const Phone other = register_phone(client, "ben", 2);
+    for (int i = 0; i < 20; ++i) CHECK(client.post(kMessages, knock_json(phone)).status == 202);
+    CHECK(client.post(kMessages, knock_json(other)).status == 202);
+    CHECK(world.apns.count("/requests") == 2);
+    CHECK(world.gateway->metric("knuckle_knocks_total{result=\"delivered\"}") == 2);
+    CHECK(world.gateway->metric("knuckle_knocks_total{result=\"stored\"}") == 1);
+    CHECK(world.gateway->metric("knuckle_knocks_total{result=\"coalesced\"}") == 18);
+    CHECK(world.gateway->metric("knuckle_limited_requests_total{limit=\"alert_window\"}") == 19);
+
+    // The one that stands for nineteen outlives the process.
+    world.gateway->process().signal(SIGKILL);
+    CHECK(world.gateway->process().wait(kPatience));
+    world.start();
+    CHECK(eventually([&] { return world.apns.count("/requests") == 3; }));
+    CHECK(eventually([&] { return world.gateway->metric("knuckle_jobs_pending") == 0; }));
 }
 
 }  // namespace knuckle::test

@@ -113,6 +113,7 @@ address = "unix:/run/knuckle/http.sock"
 [admin]
 address = "10.0.0.1:9000"
 [knocks]
+ack = "accepted"
 ack_wait = "500ms"
 request_timeout = 5
 [http]
@@ -124,6 +125,8 @@ connections_max = 1
 jobs_max = 1000000
 knocks_per_token = "1 per minute"
 knocks_per_account = "2 per second"
+alert_window = "500ms"
+background_window = "0s"
 knocks_per_address = "off"
 logins_per_address = "3 per day"
 logins_per_account = "4 per hour"
@@ -167,6 +170,7 @@ team_id = "DEF123GHIJ"
     CHECK(config.listen[0] == Listen{{"::", 443, ""}, "chain.pem", "credential:tls.key", 7});
     CHECK(config.listen[1] == Listen{{"", 0, "/run/knuckle/http.sock"}, "", "", 11});
     CHECK(config.admin == Address{"10.0.0.1", 9000, ""});
+    CHECK(config.acks_at_once);
     CHECK(config.ack_wait == milliseconds(500));
     CHECK(config.request_timeout == seconds(5));
     CHECK(config.idle_timeout == minutes(10));
@@ -176,6 +180,8 @@ team_id = "DEF123GHIJ"
     CHECK(config.trusted_proxies == Lines{"10.0.0.2", "2001:db8::2"});
     CHECK(config.limits == Limits{{1, minutes(1)},
                                   {2, seconds(1)},
+                                  milliseconds(500),
+                                  {},
                                   {},
                                   {3, hours(24)},
                                   {4, hours(1)},

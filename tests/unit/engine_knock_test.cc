@@ -247,7 +247,8 @@ TEST_CASE("while the provider cannot be reached, knocks go to the disk without w
     world.leave();
 }
 
-TEST_CASE("of several knocks for one phone the newest is the one on disk", "[knock]") {
+TEST_CASE("of the knocks for one phone that wait, the newest is kept, on disk and in memory",
+          "[knock]") {
     EngineWorld::Setup setup;
     setup.dials = Dials::refused;
     EngineWorld world(setup);
@@ -257,11 +258,75 @@ TEST_CASE("of several knocks for one phone the newest is the one on disk", "[kno
     CHECK(world.ask(knock(anna.token)).status == 202);
     REQUIRE(world.shelf.pending().size() == 1);
     CHECK(world.shelf.pending()[0].push != first);
+    CHECK(world.counters.jobs_pending.get() == 1);
 
     world.dials = Dials::succeed;
     world.pass(minutes(1));
-    CHECK(world.pushes_to(anna) == 2);
+    CHECK(world.pushes_to(anna) == 1);
     CHECK(world.shelf.pending().empty());
+    CHECK(world.counters.jobs_pending.get() == 0);
+    world.leave();
+}
+
+TEST_CASE("hours without a provider cost as many pushes as there are phones", "[knock]") {
+    EngineWorld::Setup setup;
+    setup.dials = Dials::refused;
+    setup.options.jobs_max = 4;
+    setup.options.limits.set(engine::Limit::alert_window, engine::rate_of(1, seconds(1)));
+    EngineWorld world(setup);
+    const std::vector<Phone> phones = {world.phone("anna"), world.phone("ben")};
+    for (int i = 0; i < 500; ++i) {
+        for (const Phone& phone : phones) CHECK(world.ask(knock(phone.token)).status == 202);
+        world.pass(seconds(i % 10 == 0 ? 60 : 1));
+    }
+    CHECK(world.shelf.pending().size() == 2);
+    CHECK(world.counters.jobs_pending.get() == 2);
+    CHECK(world.counters.pushes_superseded.get() == 998);
+
+    world.dials = Dials::succeed;
+    world.pass(minutes(2));
+    for (const Phone& phone : phones) CHECK(world.pushes_to(phone) == 1);
+    CHECK(world.shelf.pending().empty());
+    world.leave();
+}
+
+TEST_CASE("a knock is answered at once where the operator wants it, and stored all the same",
+          "[knock]") {
+    EngineWorld::Setup setup;
+    setup.options.acks_at_once = true;
+    setup.options.limits.set(engine::Limit::knocks_per_token, engine::rate_of(2, minutes(1)));
+    EngineWorld world(setup);
+    world.is_answering = false;
+    const Phone anna = world.phone("anna");
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    CHECK(world.shelf.pending().empty());
+    world.pass(seconds(2));
+    CHECK(world.shelf.pending().size() == 1);
+
+    SECTION("its pushes go on") {
+        world.answer_all();
+        CHECK(world.outcomes(Outcome::delivered) == 1);
+        CHECK(world.shelf.pending().empty());
+        CHECK(world.knocks(KnockResult::accepted) == 1);
+    }
+    SECTION("and it outlives the process") {
+        world.crash();
+        world.is_answering = true;
+        world.start();
+        CHECK(world.pushes_to(anna) == 2);
+    }
+    SECTION("whoever is over a limit does not wait for the disk either") {
+        world.answer_all();
+        world.is_disk_slow = true;
+        for (int i = 0; i < 3; ++i) CHECK(world.ask(knock(anna.token)).status == 202);
+        CHECK(world.knocks(KnockResult::accepted) == 3);
+        CHECK(world.knocks(KnockResult::coalesced) == 1);
+        world.is_disk_slow = false;
+        world.is_answering = true;
+        world.answer_all();
+        world.pass(minutes(1));
+        CHECK(world.pushes_to(anna) == 3);
+    }
     world.leave();
 }
 

@@ -211,9 +211,13 @@ TEST_CASE("who is deferred or made one is answered when the disk has the push", 
         CHECK(bob.statuses() == Statuses{503});
         CHECK(carol.statuses() == Statuses{503});
         CHECK(dave.statuses() == Statuses{503});
-        // Until it is sent nothing else stands for those who come.
-        CHECK(world.ask(knock(anna.token)).status == 503);
-        CHECK(world.knocks(KnockResult::store_failed) == 4);
+        CHECK(world.knocks(KnockResult::store_failed) == 3);
+        // Who comes next does not rely on it, but tries the disk again.
+        world.is_disk_slow = false;
+        CHECK(world.ask(knock(anna.token)).status == 202);
+        CHECK(world.knocks(KnockResult::stored) == 1);
+        CHECK(world.ask(knock(anna.token)).status == 202);
+        CHECK(world.knocks(KnockResult::coalesced) == 1);
     }
     world.is_disk_slow = false;
     world.pass(minutes(1));
@@ -222,15 +226,16 @@ TEST_CASE("who is deferred or made one is answered when the disk has the push", 
     world.leave();
 }
 
-TEST_CASE("when the committer's queue is full, the deferred knock and the next are 503",
+TEST_CASE("while the committer's queue is full, each knock that should be deferred is 503",
           "[limits]") {
     EngineWorld world(limited(Limit::knocks_per_token, 1, minutes(1)));
     const Phone anna = world.phone("anna");
     CHECK(world.ask(knock(anna.token)).status == 202);
     world.is_store_queue_full = true;
     CHECK(world.ask(knock(anna.token)).status == 503);
-    world.is_store_queue_full = false;
     CHECK(world.ask(knock(anna.token)).status == 503);
+    world.is_store_queue_full = false;
+    CHECK(world.ask(knock(anna.token)).status == 202);
     world.pass(minutes(1));
     CHECK(world.pushes_to(anna) == 2);
     CHECK(world.ask(knock(anna.token)).status == 202);
@@ -312,6 +317,87 @@ TEST_CASE("a limit never makes a token look unknown, nor an unknown one known", 
         CHECK(world.ask(knock(unknown)).status == 404);
     }
     world.leave();
+}
+
+TEST_CASE("deferred pushes leave room for those that may go out", "[limits]") {
+    EngineWorld::Setup setup = limited(Limit::knocks_per_token, 1, minutes(1));
+    setup.options.jobs_max = 4;
+    EngineWorld world(setup);
+    std::vector<Phone> phones;
+    for (const char* name : {"anna", "ben", "carol"}) phones.push_back(world.phone(name));
+    for (const Phone& phone : phones) CHECK(world.ask(knock(phone.token)).status == 202);
+    CHECK(world.ask(knock(phones[0].token)).status == 202);
+    CHECK(world.ask(knock(phones[1].token)).status == 202);
+    CHECK(world.ask(knock(phones[2].token)).status == 503);
+    CHECK(world.ask(knock(world.phone("dave").token)).status == 202);
+    CHECK(world.knocks(KnockResult::delivered) == 4);
+    world.pass(minutes(1));
+    for (const Phone& phone : phones) CHECK(world.ask(knock(phone.token)).status == 202);
+    world.pass(minutes(1));
+    CHECK(world.shelf.pending().empty());
+    world.leave();
+}
+
+// ---- windows: many knocks, one push ----
+
+TEST_CASE("knocks in one window become one push at its end, besides the first at once",
+          "[limits]") {
+    EngineWorld world(limited(Limit::alert_window, 1, seconds(1)));
+    const Phone anna = world.phone("anna");
+    const Phone ben = world.phone("ben");
+    const store::Token another = another_token(world, anna);
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    CHECK(world.knocks(KnockResult::delivered) == 1);
+    world.pass(milliseconds(300));
+    CHECK(world.ask(knock(another)).status == 202);
+    CHECK(world.shelf.pending().size() == 1);  // the phone may have fetched already
+    world.pass(milliseconds(300));
+    for (int i = 0; i < 5; ++i) CHECK(world.ask(knock(anna.token)).status == 202);
+    CHECK(world.knocks(KnockResult::stored) == 1);
+    CHECK(world.knocks(KnockResult::coalesced) == 5);
+    CHECK(over(world, Limit::alert_window) == 6);
+    CHECK(world.ask(knock(ben.token)).status == 202);
+    CHECK(world.pushes_to(ben) == 1);
+
+    world.pass(milliseconds(399));
+    CHECK(world.pushes_to(anna) == 1);
+    world.pass(milliseconds(1));
+    CHECK(world.pushes_to(anna) == 2);
+    CHECK(world.shelf.pending().empty());
+    world.pass(seconds(2));
+    CHECK(world.pushes_to(anna) == 2);
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    CHECK(world.knocks(KnockResult::delivered) == 3);
+    world.leave();
+}
+
+TEST_CASE("pushes that nobody sees have a window of their own", "[limits]") {
+    EngineWorld::Setup setup = limited(Limit::background_window, 1, minutes(20));
+    setup.options.apps[0].low_style = push::Style::background;
+    EngineWorld world(setup);
+    const Phone anna = world.phone("anna");
+    const std::string low = R"({"token":")" + anna.token.text + R"(","priority":"low"})";
+    for (int i = 0; i < 4; ++i) CHECK(world.ask(request("POST", "messages/", low)).status == 202);
+    CHECK(world.pushes_to(anna) == 1);
+    for (int i = 0; i < 4; ++i) CHECK(world.ask(knock(anna.token)).status == 202);
+    CHECK(world.pushes_to(anna) == 5);
+    world.pass(minutes(20));
+    CHECK(world.pushes_to(anna) == 6);
+    CHECK(world.pushes.back().payload.find("content-available") != std::string::npos);
+    CHECK(world.shelf.pending().empty());
+    world.leave();
+}
+
+TEST_CASE("what a window has put off outlives the process", "[limits]") {
+    EngineWorld world(limited(Limit::alert_window, 1, seconds(1)));
+    const Phone anna = world.phone("anna");
+    for (int i = 0; i < 3; ++i) CHECK(world.ask(knock(anna.token)).status == 202);
+    CHECK(world.pushes_to(anna) == 1);
+    world.crash();
+    world.start();
+    CHECK(world.pushes_to(anna) == 2);
+    CHECK(world.shelf.pending().empty());
+    world.end();
 }
 
 // ---- limits per address ----

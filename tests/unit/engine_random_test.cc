@@ -118,6 +118,10 @@ private:
             const auto count = static_cast<uint32_t>(1 + draw_below(30));
             if (draw_below(2) == 0) limits.set(limit, engine::rate_of(count, minutes(1)));
         }
+        if (draw_below(2) == 0) {
+            const auto window = milliseconds(static_cast<int64_t>(1 + draw_below(3'000)));
+            limits.set(engine::Limit::alert_window, engine::rate_of(1, window));
+        }
         return setup;
     }
     uint64_t draw_below(uint64_t bound) { return random_.below(bound); }

@@ -121,6 +121,20 @@ TEST_CASE("a flood of subjects makes it lenient, not larger, and spares who is o
     CHECK(limiter.check(bold, kRate, kStart).pass == Pass::deferred);
 }
 
+TEST_CASE("a place that is given back is the next one's", "[limits]") {
+    RateLimiter limiter(64, 1);
+    const uint64_t key = limiter.key(Limit::knocks_per_token, as_bytes("anna"));
+    attempts(limiter, key, 30, kStart);
+    REQUIRE(limiter.check(key, kRate, kStart).pass == Pass::deferred);
+    limiter.take(key, kRate, kStart);
+    REQUIRE(limiter.check(key, kRate, kStart).pass == Pass::refused);
+    limiter.give_back(key, kRate);
+    CHECK(limiter.check(key, kRate, kStart).pass == Pass::deferred);
+    limiter.give_back(limiter.key(Limit::knocks_per_token, as_bytes("nobody")), kRate);
+    limiter.give_back(key, {});
+    CHECK(limiter.check(key, kRate, kStart).pass == Pass::deferred);
+}
+
 TEST_CASE("a table without room for one set has one all the same", "[limits]") {
     RateLimiter limiter(0, 0);
     for (uint8_t i = 0; i < 100; ++i)

@@ -236,6 +236,7 @@ TEST_CASE("each counter has a series of its own", "[metrics]") {
         {&Counters::jobs_in_flight, "knuckle_jobs_in_flight"},
         {&Counters::jobs_pending, "knuckle_jobs_pending"},
         {&Counters::retries, "knuckle_push_retries_total"},
+        {&Counters::pushes_superseded, "knuckle_pushes_superseded_total"},
         {&Counters::upstreams_ready, "knuckle_upstreams_ready"},
         {&Counters::upstream_dials, "knuckle_upstream_dials_total"},
         {&Counters::upstream_failures, "knuckle_upstream_failures_total"},
@@ -266,11 +267,12 @@ TEST_CASE("every result of a knock has a name", "[metrics]") {
                                             "knuckle_knocks_total{result=no_device} 3",
                                             "knuckle_knocks_total{result=undeliverable} 4",
                                             "knuckle_knocks_total{result=coalesced} 5",
-                                            "knuckle_knocks_total{result=unknown_token} 6",
-                                            "knuckle_knocks_total{result=limited} 7",
-                                            "knuckle_knocks_total{result=overloaded} 8",
-                                            "knuckle_knocks_total{result=store_failed} 9",
-                                            "knuckle_knocks_total{result=abandoned} 10"});
+                                            "knuckle_knocks_total{result=accepted} 6",
+                                            "knuckle_knocks_total{result=unknown_token} 7",
+                                            "knuckle_knocks_total{result=limited} 8",
+                                            "knuckle_knocks_total{result=overloaded} 9",
+                                            "knuckle_knocks_total{result=store_failed} 10",
+                                            "knuckle_knocks_total{result=abandoned} 11"});
 }
 
 TEST_CASE("each limit has its name, and workers add up", "[metrics]") {
@@ -286,10 +288,12 @@ TEST_CASE("each limit has its name, and workers add up", "[metrics]") {
           std::vector<std::string>{"knuckle_limited_requests_total{limit=knocks_per_token} 2",
                                    "knuckle_limited_requests_total{limit=knocks_per_account} 2",
                                    "knuckle_limited_requests_total{limit=knocks_per_address} 3",
-                                   "knuckle_limited_requests_total{limit=logins_per_address} 4",
-                                   "knuckle_limited_requests_total{limit=logins_per_account} 5",
-                                   "knuckle_limited_requests_total{limit=tokens_per_address} 6",
-                                   "knuckle_limited_requests_total{limit=tokens_per_account} 7"});
+                                   "knuckle_limited_requests_total{limit=alert_window} 4",
+                                   "knuckle_limited_requests_total{limit=background_window} 5",
+                                   "knuckle_limited_requests_total{limit=logins_per_address} 6",
+                                   "knuckle_limited_requests_total{limit=logins_per_account} 7",
+                                   "knuckle_limited_requests_total{limit=tokens_per_address} 8",
+                                   "knuckle_limited_requests_total{limit=tokens_per_account} 9"});
 }
 
 TEST_CASE("the histogram is cumulative, in seconds, and ends with everything", "[metrics]") {

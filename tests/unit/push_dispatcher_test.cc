@@ -124,6 +124,25 @@ TEST_CASE("a delayed push comes back when its timer says so", "[push]") {
     CHECK(job.attempts == 1);
 }
 
+TEST_CASE("of two pushes that wait, one goes out: the newer, in the older's place", "[push]") {
+    Desk desk;
+    Job& older = desk.submitted();
+    Job& between = desk.submitted();
+    Job& newer = desk.submitted();
+    older.attempts = 3;
+    older.expires = newer.expires + hours(1);
+    newer.push = Uuid{{1, 2, 3}};
+    const Payload* const payload = newer.payload;
+    desk.dispatcher.supersede(older, newer);
+    CHECK(desk.dispatcher.jobs_count() == 2);
+    CHECK(older.payload == payload);
+    CHECK(older.push == Uuid{{1, 2, 3}});
+    CHECK(older.attempts == 0);
+    CHECK(older.expires > between.expires);
+    CHECK(desk.dispatcher.take(0) == &older);
+    CHECK(desk.dispatcher.take(0) == &between);
+}
+
 TEST_CASE("a released push leaves its queue, its lane and its timer", "[push]") {
     Desk desk;
     Job& waiting = desk.submitted();

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/pending_jobs.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/assert.h"
+
+namespace knuckle::engine {
+
+using push::Job;
+
+namespace {
+
+bool is_in_flight(const Job& job) { return job.state == push::JobState::in_flight; }
+
+// Whoever knocked for `other` is served by `job` as well, if that goes out later.
+bool stands_for(const Job& job, const Job& other) {
+    return !job.is_background || other.is_background;
+}
+
+}  // namespace
+
+PendingJobs::PendingJobs(push::Dispatcher& dispatcher, metrics::Counters& counters)
+    : dispatcher_(dispatcher),
+      counters_(counters),
+      buckets_(std::bit_ceil(dispatcher.jobs_max() / 4 + 1)) {}
+
+PendingJobs::~PendingJobs() {
+    for (Bucket& bucket : buckets_) {
+        while (bucket.pop_front() != nullptr) {
+        }
+    }
+}
+
+PendingJobs::Bucket& PendingJobs::bucket_of(const Job& job) {
+    uint64_t hash = 0;
+    // The end of a device's id is random.
+    std::memcpy(
+        &hash, job.device.bytes.data() + job.device.bytes.size() - sizeof hash, sizeof hash);
+    return buckets_[hash & (buckets_.size() - 1)];
+}
+
+Job* PendingJobs::find_other(const Job& job) {
+    for (Job* each = bucket_of(job).front(); each != nullptr; each = Bucket::next(*each)) {
+        if (each != &job && each->device == job.device && each->lane == job.lane) return each;
+    }
+    return nullptr;
+}
+
+void PendingJobs::add(Job& job) {
+    Job* const older = find_other(job);
+    if (older == nullptr) return put(job);
+    if (is_in_flight(*older)) {
+        bucket_of(*older).erase(*older);
+        put(job);
+    } else if (!is_in_flight(job)) {
+        supersede(*older, job);
+    } else if (stands_for(job, *older)) {
+        drop(*older, job);
+        put(job);
+    }
+}
+
+void PendingJobs::resubmit(Job& job) {
+    Job* const newer = find_other(job);
+    if (newer == nullptr) {
+        if (!Bucket::contains(job)) put(job);
+    } else if (stands_for(*newer, job)) {
+        drop(job, *newer);
+    } else if (!is_in_flight(*newer)) {
+        remove(*newer);
+        supersede(job, *newer);
+        put(job);
+    }
+}
+
+void PendingJobs::remove(Job& job) {
+    if (Bucket::contains(job)) bucket_of(job).erase(job);
+}
+
+void PendingJobs::put(Job& job) { bucket_of(job).push_back(job); }
+
+void PendingJobs::supersede(Job& older, Job& newer) {
+    leave_row(newer, older);
+    counters_.pushes_superseded.add();
+    dispatcher_.supersede(older, newer);
+}
+
+void PendingJobs::drop(Job& job, Job& heir) {
+    leave_row(job, heir);
+    counters_.pushes_superseded.add();
+    remove(job);
+    dispatcher_.release(job);
+}
+
+// They have one row, under the higher serial; the heir clears it when it is settled.
+void PendingJobs::leave_row(const Job& job, Job& heir) {
+    if (!job.is_stored) return;
+    if (heir.is_stored) counters_.jobs_pending.set(counters_.jobs_pending.get() - 1);
+    heir.serial = heir.is_stored ? std::max(heir.serial, job.serial) : job.serial;
+    heir.is_stored = true;
+}
+
+}  // namespace knuckle::engine

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Pushes that nobody waits for: how many there are, and which of them goes out.
+#include <string>
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+#include "engine/pending_jobs.h"
+#include "tests/support/store_shelf.h"
+
+namespace knuckle::test {
+
+namespace {
+
+constexpr Now kNow{{1'000'000'000}, store::kNoon};
+
+struct Hands {
+    push::Job& job(const std::string& device, const std::string& text, bool is_background = false) {
+        push::Payload* const payload = dispatcher.copy_payload(text);
+        REQUIRE(payload != nullptr);
+        push::Job* const job = dispatcher.admit(0, *payload);
+        REQUIRE(job != nullptr);
+        job->device = store::id_of(device);
+        job->is_background = is_background;
+        job->expires = kNow.unix + hours(1);
+        return *job;
+    }
+    push::Job& waiting(const std::string& device, const std::string& text) {
+        push::Job& one = job(device, text);
+        dispatcher.submit(one);
+        return one;
+    }
+    push::Job& stored(push::Job& job, uint64_t serial) {
+        job.is_stored = true;
+        job.serial = serial;
+        counters.jobs_pending.set(counters.jobs_pending.get() + 1);
+        return job;
+    }
+    // What goes out next.
+    push::Job& next() {
+        push::Job* const job = dispatcher.take(0);
+        REQUIRE(job != nullptr);
+        return *job;
+    }
+    void fail(push::Job& job) {
+        const push::Answer answer{.outcome = push::Outcome::unknown};
+        REQUIRE(dispatcher.settle(job, answer, kNow).action == push::Action::retry);
+    }
+    void done(push::Job& job) {
+        pending.remove(job);
+        dispatcher.release(job);
+    }
+    std::vector<std::string> take_all() {
+        std::vector<std::string> texts;
+        while (push::Job* const job = dispatcher.take(0)) {
+            texts.emplace_back(job->payload->text());
+            done(*job);
+        }
+        return texts;
+    }
+
+    Timers timers;
+    Random random{1};
+    metrics::Counters counters;
+    push::Dispatcher dispatcher{{.jobs_max = 64, .lanes_count = 2}, timers, random};
+    engine::PendingJobs pending{dispatcher, counters};
+};
+
+using Texts = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("of many pushes to one phone the newest goes out, in the place of the oldest",
+          "[pending]") {
+    Hands hands;
+    hands.pending.add(hands.waiting("anna", "first"));
+    hands.pending.add(hands.waiting("ben", "ben's"));
+    for (const char* text : {"second", "third", "newest"})
+        hands.pending.add(hands.waiting("anna", text));
+    CHECK(hands.dispatcher.jobs_count() == 2);
+    CHECK(hands.counters.pushes_superseded.get() == 3);
+    CHECK(hands.take_all() == Texts{"newest", "ben's"});
+}
+
+TEST_CASE("a push in flight is left alone, and the next one waits beside it", "[pending]") {
+    Hands hands;
+    hands.pending.add(hands.waiting("anna", "first"));
+    push::Job& first = hands.next();
+    hands.pending.add(hands.waiting("anna", "second"));
+    hands.pending.add(hands.waiting("anna", "third"));
+    CHECK(hands.dispatcher.jobs_count() == 2);
+    SECTION("it is delivered") {
+        hands.done(first);
+        CHECK(hands.take_all() == Texts{"third"});
+    }
+    SECTION("it must go out again: the other will do") {
+        hands.fail(first);
+        hands.pending.resubmit(first);
+        CHECK(hands.dispatcher.jobs_count() == 1);
+        CHECK(hands.take_all() == Texts{"third"});
+    }
+    SECTION("and so it is when the other is in flight, too") {
+        push::Job& third = hands.next();
+        hands.fail(first);
+        hands.pending.resubmit(first);
+        CHECK(hands.dispatcher.jobs_count() == 1);
+        hands.done(third);
+    }
+}
+
+TEST_CASE("what is on its way when its sender gives up makes what waits superfluous", "[pending]") {
+    Hands hands;
+    push::Job& newer = hands.waiting("anna", "newer");
+    CHECK(&hands.next() == &newer);
+    hands.pending.add(hands.stored(hands.waiting("anna", "older"), 5));
+    hands.pending.add(hands.stored(newer, 7));
+    CHECK(hands.dispatcher.jobs_count() == 1);
+    CHECK(hands.counters.jobs_pending.get() == 1);
+    hands.done(newer);
+}
+
+TEST_CASE("two pushes that become one have one row, which the one clears", "[pending]") {
+    Hands hands;
+    push::Job& older = hands.waiting("anna", "older");
+    push::Job& newer = hands.waiting("anna", "newer");
+    SECTION("both are stored") {
+        hands.stored(older, 5);
+        hands.stored(newer, 7);
+    }
+    SECTION("the newer one did not reach the disk") { hands.stored(older, 7); }
+    SECTION("the older one did not") { hands.stored(newer, 7); }
+    hands.pending.add(older);
+    hands.pending.add(newer);
+    CHECK(older.is_stored);
+    CHECK(older.serial == 7);
+    CHECK(hands.counters.jobs_pending.get() == 1);
+    CHECK(hands.take_all() == Texts{"newer"});
+}
+
+TEST_CASE("a push that is seen does not vanish into one that is not", "[pending]") {
+    Hands hands;
+    push::Job& quiet = hands.job("anna", "quiet", true);
+    push::Job& loud = hands.job("anna", "loud");
+    hands.dispatcher.submit(quiet);
+    hands.dispatcher.submit(loud);
+    SECTION("whichever comes first") {
+        hands.pending.add(quiet);
+        hands.pending.add(loud);
+        CHECK(hands.take_all() == Texts{"loud"});
+    }
+    SECTION("or last") {
+        hands.pending.add(loud);
+        hands.pending.add(quiet);
+        CHECK(hands.take_all() == Texts{"loud"});
+    }
+    SECTION("or is in flight") {
+        push::Job& sent = hands.next();
+        REQUIRE(&sent == &quiet);
+        hands.pending.add(loud);
+        hands.pending.add(quiet);
+        CHECK(hands.dispatcher.jobs_count() == 2);
+        hands.fail(quiet);
+        hands.pending.resubmit(quiet);
+        CHECK(hands.dispatcher.jobs_count() == 1);
+        CHECK(hands.take_all() == Texts{"loud"});
+    }
+    SECTION("or fails while the other is in flight") {
+        hands.next();
+        push::Job& sent = hands.next();
+        REQUIRE(&sent == &loud);
+        hands.pending.add(loud);
+        hands.pending.add(quiet);
+        hands.fail(loud);
+        hands.pending.resubmit(loud);
+        CHECK(hands.dispatcher.jobs_count() == 2);
+        CHECK(hands.take_all() == Texts{"loud"});
+        hands.done(quiet);
+    }
+}
+
+TEST_CASE("each lane has its own push to a phone", "[pending]") {
+    Hands hands;
+    push::Job& one = hands.waiting("anna", "one");
+    push::Payload* const payload = hands.dispatcher.copy_payload("other");
+    push::Job* const other = hands.dispatcher.admit(1, *payload);
+    REQUIRE(other != nullptr);
+    other->device = one.device;
+    hands.dispatcher.submit(*other);
+    hands.pending.add(one);
+    hands.pending.add(*other);
+    CHECK(hands.dispatcher.jobs_count() == 2);
+    hands.done(*other);
+    hands.done(one);
+}
+
+}  // namespace knuckle::test

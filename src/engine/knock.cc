@@ -214,6 +214,7 @@ bool Knocks::add_job(Knock& knock,
     job->accepted = now.unix;
     job->expires = now.unix + knock.deferral + core_.options.lanes[lane].service.expiration;
     job->is_background = style == push::Style::background;
+    job->serial = make_serial(now.instant, knock.deferral);
     const Id<Knock> id = knocks_.id_of(knock);
     job->owner = {id.index, id.generation};
     knock.jobs.push_back(*job);
@@ -375,7 +376,6 @@ void Knocks::store(Knock& knock, Now now) {
     knock.is_storing = true;
     const uint64_t ticket = make_ticket(TicketKind::knock, knocks_.id_of(knock));
     for (push::Job* job = knock.jobs.front(); job != nullptr; job = knock.jobs.next(*job)) {
-        job->serial = make_serial(now.unix, knock.deferral);
         if (store(*job, ticket)) {
             ++knock.writes_open;
         } else {
@@ -385,13 +385,25 @@ void Knocks::store(Knock& knock, Now now) {
     finish_if_settled(knock, now);
 }
 
-// A push that is deferred counts as made when it goes out: one that goes out before it, and whose
-// row is cleared before it, must not take its row's place.
-uint64_t Knocks::make_serial(UnixTime now, Duration deferral) {
-    const uint64_t serial = static_cast<uint64_t>((now + deferral).us) * 256 + core_.worker;
+// A knock's serial says when its push goes out first: the row of one that goes out before another,
+// and that may be cleared before it, must not take the other's place. So a deferred push counts as
+// made when its time comes.
+uint64_t Knocks::make_serial(Instant now, Duration deferral) {
+    const Instant out = now + deferral;
+    const uint64_t serial =
+        static_cast<uint64_t>(serial_epoch_.us + out.ns / 1'000) * 256 + core_.worker;
     if (deferral > Duration{}) return serial;
     last_serial_ = std::max(last_serial_ + 256, serial);
     return last_serial_;
+}
+
+// From here on serials go by the steady clock, which all workers share and nobody sets, and begin
+// after those of all rows that an earlier process left: what it deferred goes out now.
+void Knocks::begin_serials(const std::vector<store::Pending>& rows, Now now) {
+    int64_t begin = now.unix.us;
+    for (const store::Pending& row : rows)
+        begin = std::max(begin, static_cast<int64_t>(row.serial / 256) + 1);
+    serial_epoch_ = {begin - now.instant.ns / 1'000};
 }
 
 bool Knocks::store(push::Job& job, uint64_t ticket) {
@@ -430,6 +442,7 @@ void Knocks::load_pending(Now now) {
         store::Lookup::damaged) {
         log::error("pending_unreadable").field("worker", core_.worker);
     }
+    begin_serials(rows, now);
     uint64_t loaded = 0;
     for (const store::Pending& row : rows) {
         if (taker_of(row, core_.options.workers) != core_.worker) continue;

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "api/command.h"
 #include "base/list.h"
@@ -107,7 +108,8 @@ private:
     void report(uint16_t lane, const push::Answer& answer);
     void store(Knock& knock, Now now);
     [[nodiscard]] bool store(push::Job& job, uint64_t ticket);
-    [[nodiscard]] uint64_t make_serial(UnixTime now, Duration deferral);
+    [[nodiscard]] uint64_t make_serial(Instant now, Duration deferral);
+    void begin_serials(const std::vector<store::Pending>& rows, Now now);
     void finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now);
     void finish_if_settled(Knock& knock, Now now);
     void finish(Knock& knock, Now now);
@@ -126,6 +128,7 @@ private:
     List<Knock, &Knock::line_link> line_;
     PendingJobs pending_;
     size_t deferred_count_ = 0;  // pushes
+    UnixTime serial_epoch_{};    // of the steady clock
     uint64_t last_serial_ = 0;
 };
 

@@ -268,6 +268,52 @@ TEST_CASE("of the knocks for one phone that wait, the newest is kept, on disk an
     world.leave();
 }
 
+// Found by the simulator.
+TEST_CASE("an older knock that is stored later leaves the newer one's row alone", "[knock]") {
+    EngineWorld world;
+    world.is_answering = false;
+    const Phone anna = world.phone("anna");
+    Client& older = world.connect();
+    older.says(knock(anna.token));
+    world.run();
+    world.dials = Dials::refused;
+    world.hang_up(world.provider());
+    world.run();
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    const Uuid newer = world.shelf.pending()[0].push;
+    world.pass(seconds(2));
+    CHECK(older.statuses() == std::vector{202});
+    REQUIRE(world.shelf.pending().size() == 1);
+    CHECK(world.shelf.pending()[0].push == newer);
+    world.leave();
+}
+
+// Found by the simulator.
+TEST_CASE("a clock that is set back makes no knock older than it is", "[knock]") {
+    const bool is_restarted = GENERATE(false, true);
+    EngineWorld::Setup setup;
+    setup.dials = Dials::refused;
+    const auto shelf = make_shelf();
+    auto world = std::make_unique<EngineWorld>(setup, *shelf);
+    const Phone anna = world->phone("anna");
+    CHECK(world->ask(knock(anna.token)).status == 202);
+    const Uuid first = shelf->pending()[0].push;
+    if (is_restarted) {
+        world->crash();
+        setup.is_started = false;
+        setup.seed = 2;
+        world = std::make_unique<EngineWorld>(setup, *shelf);
+        world->now.unix = world->now.unix + hours(-1);
+        world->start();
+    } else {
+        world->now.unix = world->now.unix + hours(-1);
+    }
+    CHECK(world->ask(knock(anna.token)).status == 202);
+    REQUIRE(shelf->pending().size() == 1);
+    CHECK(shelf->pending()[0].push != first);
+    world->leave();
+}
+
 TEST_CASE("hours without a provider cost as many pushes as there are phones", "[knock]") {
     EngineWorld::Setup setup;
     setup.dials = Dials::refused;

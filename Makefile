@@ -6,8 +6,8 @@
 # the tree, lib/<module>.a is one module, unit/<module> the tests of one module.  The product is
 # build/knuckle, of mode release.
 #
-# Variables: V=1 full commands; MODE=asan, M=module, T="[tag]" for unit and integration; ONCE=1 for
-# run; F=http1, S=60 for fuzz; LTO=1; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle
+# Variables: V=1 full commands; MODE=asan, M=module, T="[tag]" for unit and integration; SEED=n, or
+# N=count and FROM=n, for sim; ONCE=1 for run; F=http1, S=60 for fuzz; LTO=1; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle
 # (third_party/fetch.sh --help has more).
 
 MAKEFLAGS += -rR
@@ -88,9 +88,10 @@ MOCK_MAIN   := $(sort $(wildcard tests/mock/*_main.cc))
 MOCK        := $(filter-out $(MOCK_MAIN),$(sort $(wildcard tests/mock/*.cc)))
 SUPPORT     := $(sort $(wildcard tests/support/*.cc))
 FUZZ        := $(sort $(wildcard tests/fuzz/*_fuzz.cc))
+SIM         := $(sort $(wildcard tests/sim/*.cc))
 INTEGRATION := $(sort $(wildcard tests/integration/*_test.cc))
 SOURCES     := $(foreach m,$(MODULES),$(SRC_$(m)))
-TESTS       := $(foreach m,$(MODULES),$(UNIT_$(m))) $(MOCK) $(MOCK_MAIN) $(SUPPORT) $(INTEGRATION) $(FUZZ) $(wildcard tests/tidy_test.cc)
+TESTS       := $(foreach m,$(MODULES),$(UNIT_$(m))) $(MOCK) $(MOCK_MAIN) $(SUPPORT) $(SIM) $(INTEGRATION) $(FUZZ) $(wildcard tests/tidy_test.cc)
 HEADERS     := $(sort $(wildcard src/*/*.h tests/*/*.h bench/*.h))
 TESTED      := $(strip $(foreach m,$(MODULES),$(if $(UNIT_$(m)),$(m))))
 BENCH_MAIN  := $(sort $(wildcard bench/*_bench.cc))
@@ -103,6 +104,7 @@ $(foreach m,$(MODULES),\
   $(call remember,$(B)/.members/unit_$(m),$(UNIT_$(m))))
 $(call remember,$(B)/.members/mock,$(MOCK))
 $(call remember,$(B)/.members/support,$(SUPPORT))
+$(call remember,$(B)/.members/sim,$(SIM))
 $(call remember,$(B)/.members/integration,$(INTEGRATION))
 $(call remember,$(B)/.members/bench,$(BENCH))
 
@@ -159,10 +161,14 @@ $(B)/$(1)/obj/tests/%.o: tests/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_se
 $(B)/$(1)/obj/bench/%.o: bench/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY) $(FETCHED_TEST)
 	$$(call say,CXX,$$<$(if $(filter release,$(1)),, [$(1)])) mkdir -p $$(@D) && \
 	  $(call CXX_of,$(1)) $(TEST_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(BINARY_DEFINES) $(TEST_INCLUDES) -MMD -MP -c $$< -o $$@
+$(B)/$(1)/obj/tests/sim/main.o: BINARY_DEFINES = -DKNUCKLE_COMMIT='"$(VERSION)"'
+$(B)/$(1)/obj/tests/sim/main.o: $(B)/.version
 $(B)/$(1)/obj/src/app/version.o: VERSION_DEFINE = -DKNUCKLE_VERSION='"$(VERSION)"'
 $(B)/$(1)/obj/src/app/version.o: $(B)/.version
 # Assertions by the hundred: optimizing them takes twice as long as all the rest of a test.
 $(B)/$(1)/obj/tests/unit/% $(B)/$(1)/obj/tests/integration/% $(B)/$(1)/obj/tests/tidy_test.o: PLAIN = -O0 -U_FORTIFY_SOURCE
+# See SANITIZE: here it is the optimizer alone that confuses g++ 12.
+$(B)/$(1)/obj/tests/sim/%: PLAIN = -Wno-maybe-uninitialized
 $(B)/$(1)/obj/tests/integration/% $(B)/$(1)/obj/bench/%: BINARY_DEFINES = -DKNUCKLE_BINARY='"$(CURDIR)/$(call knuckle,$(1))"' -DSIM_APNS_BINARY='"$(CURDIR)/$(B)/$(1)/sim_apns"'
 
 $(foreach m,$(MODULES),$(call archive_rule,$(1),$(m),$(SRC_$(m))))
@@ -187,6 +193,8 @@ $(B)/$(1)/unit/$(m): $(call objects,$(1),$(UNIT_$(m))) $(CATCH2_A) $(call archiv
 )
 $(B)/$(1)/integration: $(call objects,$(1),$(INTEGRATION)) $(CATCH2_A) $(call archives,$(1),support mock $(LINKED)) $(DEPS_LIBS) $(B)/.members/integration
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
+$(B)/$(1)/sim: $(call objects,$(1),$(SIM)) $(call archives,$(1),mock support $(call with_uses,engine)) $(call libs_of,$(call with_uses,engine)) $(MALLOC_$(1)) $(B)/.members/sim
+	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
 $(B)/$(1)/tidy_test: $(B)/$(1)/obj/tests/tidy_test.o $(CATCH2_A)
 	$$(call say,LD) $(call link,$(1)) $$^ -o $$@.new && mv $$@.new $$@
 
@@ -206,7 +214,7 @@ knuckle  = $(if $(filter release,$(1)),$(B)/knuckle,$(B)/$(1)/knuckle)
 $(foreach mode,$(MODES) fuzz,$(eval $(call mode_rules,$(mode))))
 
 # ---- product -------------------------------------------------------------------
-.PHONY: all run debug asan tsan ubsan fuzz test unit integration lint format headers bench install clean help
+.PHONY: all run debug asan tsan ubsan fuzz test unit sim integration lint format headers bench install clean help
 all: $(B)/knuckle ## build/knuckle, the release binary (default)
 debug: $(B)/debug/knuckle ## build/debug/knuckle: -O0, all checks
 
@@ -217,12 +225,14 @@ run: $(B)/knuckle $(B)/release/sim_apns ## gateway and simulated APNs on loopbac
 # A check is a target check-…; it leaves "passed failed" in $(RESULTS)/<its name>.  tests/sum.sh adds
 # them up, and counts a check that left nothing (did not compile, crashed) as failed.
 RESULTS ?= $(B)/results
+SIM_SEEDS := 600# about ten seconds
 define check_rules
 $(foreach m,$(TESTED),
 .PHONY: check-unit-$(1)-$(m)
 check-unit-$(1)-$(m): $(B)/$(1)/unit/$(m) ; @tests/run.sh $(RESULTS)/$$@ $$< $$(if $$(T),'$$(T)')
 )
-.PHONY: check-integration-$(1) check-integration-$(1)-built
+.PHONY: check-sim-$(1) check-integration-$(1) check-integration-$(1)-built
+check-sim-$(1): $(B)/$(1)/sim ; @$$< --seeds tests/sim/seeds.txt --count $(SIM_SEEDS) --result $(RESULTS)/$$@ || :
 check-integration-$(1)-built: $(B)/$(1)/integration $(call knuckle,$(1)) $(PROGRAMS:%=$(B)/$(1)/%)
 check-integration-$(1): check-integration-$(1)-built ; @tests/run.sh $(RESULTS)/$$@ $(B)/$(1)/integration $$(if $$(T),'$$(T)')
 endef
@@ -244,9 +254,18 @@ tests/sum.sh $$r $(1)
 endef
 
 test: packages ## everything that must be green; ends with 'N passed, M failed'
-	$(call run_checks,$(LINT_CHECKS) check-binary check-bench check-wolfcrypt $(call units,release) $(call integrations,release) $(call units,asan) $(call integrations,asan))
+	$(call run_checks,$(LINT_CHECKS) check-binary check-bench check-wolfcrypt $(call units,release) check-sim-release $(call integrations,release) $(call units,asan) $(call integrations,asan))
 unit: packages ## unit tests; M=module selects one module, T="[tag]" by tag, MODE=asan the mode
 	$(call run_checks,$(call units,$(MODE)))
+# Seeds that nobody has seen, unless FROM says where to begin.
+SIM_FROM = $(or $(FROM),$(shell date +%s)000)
+sim: packages ## the gateway simulated from fixed seeds; SEED=n one with its log, N=1000 new ones
+ifneq ($(SEED)$(N),)
+	+@$(MAKE) --no-print-directory $(B)/$(MODE)/sim
+	@$(B)/$(MODE)/sim $(if $(SEED),--from $(SEED) --log,--from $(SIM_FROM) --count $(N))
+else
+	$(call run_checks,check-sim-$(MODE))
+endif
 integration: packages ## the real binary against the simulated APNs; T, MODE as above
 	$(call run_checks,$(call integrations,$(MODE)))
 lint: packages ## formatting, clang-tidy, headers, and the tree's own rules

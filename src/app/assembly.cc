@@ -199,6 +199,7 @@ std::vector<config::Mistake> assemble(const config::Config& config, Assembly& as
     options.request_timeout = config.request_timeout;
     options.idle_timeout = config.idle_timeout;
     options.drain_timeout = config.drain_timeout;
+    options.upstreams_max = config.upstreams_max;
     options.connections_max = config.connections_max;
     options.jobs_max = config.jobs_max;
     set_limits(config, options);

@@ -4,16 +4,17 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "engine/dialer.h"
 
 namespace knuckle::app {
 
 WorkerThread::WorkerThread(Office& office, const engine::Options& options, Seed&& seed)
     : office_(office),
       index_(seed.index),
-      // Besides the clients' connections those that linger, and a few to each provider, which must
+      // Besides the clients' connections those that linger, and those to the providers, which must
       // be had when the house is full.
       loop_({.connections_max =
-                 options.connections_max + net::kLingeringMax + options.lanes.size() * 8}),
+                 options.connections_max + net::kLingeringMax + engine::upstreams_max(options)}),
       worker_(options,
               engine::World{.worker = seed.index,
                             .io = loop_,

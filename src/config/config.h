@@ -26,6 +26,7 @@ namespace knuckle::config {
 inline constexpr uint32_t kWorkersMax = 128;
 inline constexpr size_t kAppsMax = 256;
 inline constexpr size_t kListenersMax = 16;
+inline constexpr uint32_t kUpstreamsMax = 16;      // Apple takes many connections for an attack
 inline constexpr uint32_t kDevicesMax = 1'000;     // per account; the store's own limits
 inline constexpr uint32_t kTokensMax = 1'000'000;  // per account
 
@@ -123,6 +124,7 @@ struct Config {
     Duration request_timeout = seconds(10);  // of one push, for its answer
     Duration drain_timeout = seconds(10);    // after SIGTERM, for what is in flight
     Duration idle_timeout = seconds(75);     // of a connection without a request
+    uint32_t upstreams_max = 4;              // per worker and app: connections to the provider
     uint32_t connections_max = 20'000;       // per worker
     uint32_t jobs_max = 20'000;              // per worker: pushes in our hands
     std::string client_address_field;        // set by trusted proxies; empty: there is none

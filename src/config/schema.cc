@@ -287,6 +287,7 @@ void read_limits(Reading& reading, Table& root, Config& config) {
     read_http(reading, root, config);
 
     Table limits(reading, root.table("limits"), "limits");
+    limits.whole("upstreams_max", config.upstreams_max, 1, kUpstreamsMax);
     limits.whole("connections_max", config.connections_max, 1, kCountMax);
     limits.whole("jobs_max", config.jobs_max, 1, kCountMax);
     read_abuse_limits(reading, limits, config.limits);

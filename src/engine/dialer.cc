@@ -12,45 +12,64 @@ namespace knuckle::engine {
 Dialer::Dialer(Core& core, Knocks& knocks)
     : core_(core),
       knocks_(knocks),
+      fleets_(core.options.lanes.size() * push::kTrustCount),
       lanes_(core.options.lanes.size()),
-      upstreams_(core.options.lanes.size() * kUpstreamsPerLaneMax) {
-    for (size_t i = 0; i < lanes_.size(); ++i) {
-        lanes_[i].lane = static_cast<uint16_t>(i);
-        lanes_[i].timer.owner = &lanes_[i];
-        lanes_[i].timer.kind = static_cast<uint8_t>(TimerKind::lane);
+      upstreams_(upstreams_max(core.options)) {
+    for (size_t i = 0; i < fleets_.size(); ++i) {
+        Fleet& fleet = fleets_[i];
+        fleet.lane = static_cast<uint16_t>(i / push::kTrustCount);
+        fleet.trust = static_cast<push::Trust>(i % push::kTrustCount);
+        if (fleet.trust == push::Trust::proven) {
+            fleet.wanted = 1;
+            fleet.members_max = core.options.upstreams_max;
+        }
+        fleet.timer.owner = &fleet;
+        fleet.timer.kind = static_cast<uint8_t>(TimerKind::fleet);
     }
 }
 
 Dialer::~Dialer() {
     KNUCKLE_ASSERT(upstreams_.count() == 0);
-    for (LaneState& lane : lanes_) core_.timers.disarm(lane.timer);
+    for (Fleet& fleet : fleets_) core_.timers.disarm(fleet.timer);
 }
 
 void Dialer::start(Now now) {
-    for (LaneState& lane : lanes_) dial(lane, now);
+    for (Fleet& fleet : fleets_) tend(fleet, now);
 }
 
-void Dialer::dial(LaneState& lane, Now now) {
-    if (has_ended_) return;
-    KNUCKLE_ASSERT(lane.current == nullptr);
-    Upstream* const upstream = upstreams_.take(core_, lane.lane, now.instant);
+Fleet& Dialer::fleet_of(const Upstream& upstream) {
+    return fleets_[upstream.lane() * push::kTrustCount + static_cast<size_t>(upstream.trust())];
+}
+
+// Sees to it that the fleet has, or gets in time, what it wants.
+void Dialer::tend(Fleet& fleet, Now now) {
+    if (has_ended_ || fleet.dialing != nullptr) return;
+    const push::Lane& way = core_.dispatcher.lane(fleet.lane);
+    if (fleet.is_short(way, now)) ++fleet.wanted;
+    const bool is_complete = fleet.members.count() >= fleet.wanted;
+    if (!is_complete && fleet.dial_at <= now.instant) {
+        dial(fleet, now);
+        return;
+    }
+    const Instant next = is_complete ? fleet.next_look(way, now) : fleet.dial_at;
+    if (next != kNever && (!fleet.timer.is_armed() || next < fleet.timer.deadline))
+        core_.timers.arm(fleet.timer, next);
+}
+
+void Dialer::dial(Fleet& fleet, Now now) {
+    Upstream* const upstream = upstreams_.take(core_, fleet.lane, fleet.trust, now.instant);
     if (upstream == nullptr || !upstream->dial()) {
         if (upstream != nullptr) upstreams_.give_back(*upstream);
-        set_ready(lane, false, fail(Errc::limit, "no connection to spare: raise connections_max"));
-        back_off(lane, now);
+        follow(
+            fleet, false, fail(Errc::limit, "no connection to spare: raise connections_max"), now);
         return;
     }
     core_.counters.upstream_dials.add();
-    lane.current = upstream;
+    fleet.dialing = upstream;
+    fleet.members.push_back(*upstream);
     table_.attach(upstream->id(), *upstream);
-    core_.timers.arm(upstream->timer, now.instant + kDialTimeout);
-}
-
-void Dialer::back_off(LaneState& lane, Now now) {
-    const uint32_t shift = std::min(lane.failures, 10U);
-    ++lane.failures;
-    const Duration delay = std::min(Duration{kBackoffFirst.ns << shift}, kBackoffMax);
-    core_.timers.arm(lane.timer, now.instant + core_.random.jitter(delay));
+    arm(*upstream);
+    count();
 }
 
 void Dialer::on_connected(Upstream& upstream, Now now) {
@@ -59,20 +78,21 @@ void Dialer::on_connected(Upstream& upstream, Now now) {
 }
 
 void Dialer::on_received(Upstream& upstream, ByteView bytes, Now now) {
-    const bool was_ready = upstream.state() == UpstreamState::ready;
+    const bool was_dialing = upstream.state() < UpstreamState::ready;
     const Result<void> result = upstream.on_received(bytes, knocks_, decoder_, now);
-    LaneState& lane = lanes_[upstream.lane()];
+    Fleet& fleet = fleet_of(upstream);
     if (!result) {
         lose(upstream, result.error(), now);
         return;
     }
-    if (!was_ready && upstream.state() == UpstreamState::ready) {
+    if (was_dialing && upstream.state() >= UpstreamState::ready) {
+        fleet.dialing = nullptr;
         core_.timers.disarm(upstream.timer);  // the dial's deadline
-        set_ready(lane, true, {});
+        if (fleet.trust == push::Trust::proven) set_ready(fleet, true, {});
+        count();
     }
-    if (lane.current == &upstream && upstream.state() == UpstreamState::ready) {
+    if (upstream.state() == UpstreamState::ready)
         core_.counters.streams_max.set(upstream.streams_max());
-    }
     touch(upstream);
 }
 
@@ -80,95 +100,115 @@ void Dialer::on_closed(Upstream& upstream, Error why, Now now) { lose(upstream, 
 
 // The connection failed. What it carried goes back to the lane.
 void Dialer::lose(Upstream& upstream, Error why, Now now) {
-    LaneState& lane = lanes_[upstream.lane()];
-    const bool was_current = lane.current == &upstream;
+    Fleet& fleet = fleet_of(upstream);
+    const bool was_member = fleet.members.contains(upstream);
     const bool was_stable = is_stable(upstream, now);
     core_.counters.upstream_failures.add();
     log::debug("upstream_lost")
         .field("app", core_.options.lanes[upstream.lane()].name)
         .field("error", why);
     drop(upstream, now);
-    if (was_current) dial_next(lane, was_stable, why, now);
+    if (was_member) follow(fleet, was_stable, why, now);
 }
 
 // The provider takes nothing new here. Another connection is dialed while this one drains.
 void Dialer::replace(Upstream& upstream, Now now) {
-    LaneState& lane = lanes_[upstream.lane()];
+    Fleet& fleet = fleet_of(upstream);
     upstream.stop_taking();
-    if (lane.current != &upstream) return;
-    lane.current = nullptr;
+    if (!fleet.members.contains(upstream)) return;
+    leave_fleet(upstream);
     const Error why =
         fail(Errc::unavailable, "the provider closes connections as soon as they are made");
-    dial_next(lane, is_stable(upstream, now), why, now);
+    follow(fleet, is_stable(upstream, now), why, now);
+    count();
+}
+
+// Nobody has needed it for long.
+void Dialer::retire(Upstream& upstream, Now now) {
+    Fleet& fleet = fleet_of(upstream);
+    drop(upstream, now);
+    fleet.wanted =
+        std::max(fleet.members.count(), fleet.trust == push::Trust::proven ? size_t{1} : size_t{0});
+}
+
+void Dialer::leave_fleet(Upstream& upstream) {
+    Fleet& fleet = fleet_of(upstream);
+    if (fleet.members.contains(upstream)) fleet.members.erase(upstream);
+    if (fleet.dialing == &upstream) fleet.dialing = nullptr;
 }
 
 bool Dialer::is_stable(const Upstream& upstream, Now now) {
     return upstream.state() >= UpstreamState::ready &&
-           now.instant - upstream.dialed() >= kStableTime;
+           (now.instant - upstream.dialed() >= kStableTime || upstream.answers() >= kStableAnswers);
 }
 
-// After a connection that did its work the next is dialed at once, and senders may wait for it.
-void Dialer::dial_next(LaneState& lane, bool was_stable, Error why, Now now) {
+// A member is gone, or could not be had. After one that did its work the next is dialed at once,
+// and senders may wait for it.
+void Dialer::follow(Fleet& fleet, bool was_stable, Error why, Now now) {
     if (was_stable) {
-        lane.failures = 0;
-        dial(lane, now);
+        fleet.note_success(now);
     } else {
-        set_ready(lane, false, why);
-        back_off(lane, now);
+        fleet.back_off(core_.random, now);
+        // One more than the provider lets us have is not worth dialing again and again.
+        if (!fleet.members.is_empty()) fleet.wanted = fleet.members.count();
+        if (fleet.trust == push::Trust::proven && !fleet.has_ready()) set_ready(fleet, false, why);
     }
+    if (fleet.trust == push::Trust::unproven && fleet.members.is_empty()) fleet.wanted = 0;
+    tend(fleet, now);
 }
 
 void Dialer::drop(Upstream& upstream, Now now) {
-    LaneState& lane = lanes_[upstream.lane()];
-    if (lane.current == &upstream) lane.current = nullptr;
+    leave_fleet(upstream);
     if (dirty_.contains(upstream)) dirty_.erase(upstream);
     table_.detach(upstream.id());
     upstream.end(knocks_, now);
     upstreams_.give_back(upstream);
+    count();
 }
 
-void Dialer::set_ready(LaneState& lane, bool is_ready, Error why) {
+void Dialer::set_ready(const Fleet& fleet, bool is_ready, Error why) {
+    Readiness& lane = lanes_[fleet.lane];
     if (lane.was_reported && lane.is_ready == is_ready) return;
     lane.was_reported = true;
     lane.is_ready = is_ready;
-    core_.dispatcher.set_down(lane.lane, !is_ready);
-    const auto count = std::count_if(
-        lanes_.begin(), lanes_.end(), [](const LaneState& each) { return each.is_ready; });
-    core_.counters.upstreams_ready.set(static_cast<uint64_t>(count));
+    core_.dispatcher.set_down(fleet.lane, !is_ready);
     // A new connection does not make a provider take what it refused on the old one.
-    if (is_ready && core_.dispatcher.lane(lane.lane).is_refused) return;
-    core_.outbox.report({core_.worker, lane.lane, is_ready, why, {}});
+    if (is_ready && core_.dispatcher.lane(fleet.lane).is_refused) return;
+    core_.outbox.report({core_.worker, fleet.lane, is_ready, why, {}});
+}
+
+void Dialer::count() {
+    uint64_t ready = 0;
+    upstreams_.for_each([&](const Upstream& each) {
+        if (each.state() == UpstreamState::ready) ++ready;
+    });
+    core_.counters.upstreams_ready.set(ready);
+    core_.counters.upstreams_open.set(upstreams_.count());
 }
 
 void Dialer::on_timer(Timer& timer, Now now) {
-    if (timer.kind == static_cast<uint8_t>(TimerKind::lane)) {
-        dial(*static_cast<LaneState*>(timer.owner), now);
+    if (timer.kind == static_cast<uint8_t>(TimerKind::fleet)) {
+        tend(*static_cast<Fleet*>(timer.owner), now);
         return;
     }
     Upstream& upstream = *static_cast<Upstream*>(timer.owner);
-    switch (upstream.state()) {
-        case UpstreamState::dialing:
-            lose(upstream, fail(Errc::unavailable, "connecting took too long"), now);
-            return;
-        case UpstreamState::shaking_hands:
-            lose(upstream, fail(Errc::unavailable, "the TLS handshake took too long"), now);
-            return;
-        case UpstreamState::ready:
-        case UpstreamState::draining:
-            if (upstream.is_silent(now)) {
-                lose(upstream, fail(Errc::unavailable, "the provider stopped answering"), now);
-                return;
-            }
-            upstream.give_up_overdue(knocks_, now);
-            touch(upstream);
+    if (fleet_of(upstream).surplus_at(upstream) <= now.instant) {
+        retire(upstream, now);
+        return;
     }
+    if (const Result<void> result = upstream.on_deadline(knocks_, now); !result) {
+        lose(upstream, result.error(), now);
+        return;
+    }
+    touch(upstream);
 }
 
-// The timer of a connection in use stands for its oldest unanswered push, and is moved only when it
-// goes off: each push would otherwise cost an arming and a disarming.
+// While a connection is in use its deadline mostly moves away, so the timer is moved only when it
+// goes off, or must go off sooner: each push would otherwise cost an arming and a disarming.
 void Dialer::arm(Upstream& upstream) {
-    const Instant deadline = upstream.overdue_at();
-    if (deadline != kNever && !upstream.timer.is_armed())
+    const Instant deadline =
+        std::min(upstream.next_deadline(), fleet_of(upstream).surplus_at(upstream));
+    if (!upstream.timer.is_armed() || deadline < upstream.timer.deadline)
         core_.timers.arm(upstream.timer, deadline);
 }
 
@@ -177,28 +217,50 @@ void Dialer::touch(Upstream& upstream) {
 }
 
 void Dialer::flush(Now now) {
-    for (LaneState& lane : lanes_) {
-        if (lane.current != nullptr && !core_.dispatcher.lane(lane.lane).waiting.is_empty())
-            touch(*lane.current);
+    bool is_moving = true;
+    while (is_moving) {  // a connection that fails gives back what another may take
+        is_moving = false;
+        for (Fleet& fleet : fleets_) is_moving |= hand_out(fleet, now);
+        while (Upstream* const upstream = dirty_.pop_front()) flush(*upstream, now);
     }
-    while (Upstream* const upstream = dirty_.pop_front()) flush(*upstream, now);
+}
+
+// The lane's next pushes to the least busy connections, while there are streams for them.
+bool Dialer::hand_out(Fleet& fleet, Now now) {
+    if (core_.dispatcher.lane(fleet.lane).queue(fleet.trust).is_empty()) return false;
+    bool has_moved = false;
+    while (Upstream* const upstream = fleet.choose()) {
+        push::Job* const job = core_.dispatcher.take(fleet.lane, fleet.trust, now);
+        if (job == nullptr) break;
+        has_moved = true;
+        if (job->expires <= now.unix) {
+            knocks_.expire(*job, now);
+            continue;
+        }
+        upstream->send(*job, knocks_, now);
+        touch(*upstream);
+    }
+    tend(fleet, now);
+    return has_moved;
 }
 
 void Dialer::flush(Upstream& upstream, Now now) {
-    upstream.take_jobs(knocks_, now);
     if (const Result<void> result = upstream.flush(); !result) {
         lose(upstream, result.error(), now);
         return;
     }
     if (upstream.wants_replacement()) replace(upstream, now);
+    if (upstream.state() == UpstreamState::draining && upstream.is_idle()) {
+        drop(upstream, now);
+        return;
+    }
     arm(upstream);
-    if (upstream.state() == UpstreamState::draining && upstream.is_idle()) drop(upstream, now);
 }
 
 void Dialer::end(Now now) {
     has_ended_ = true;
     upstreams_.for_each([&](Upstream& upstream) { drop(upstream, now); });
-    for (LaneState& lane : lanes_) core_.timers.disarm(lane.timer);
+    for (Fleet& fleet : fleets_) core_.timers.disarm(fleet.timer);
 }
 
 }  // namespace knuckle::engine

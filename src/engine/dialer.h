@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Keeps one usable connection to the provider on every lane: dials at the start, replaces what
-// drains, backs off from what fails, and says so when a lane becomes or ceases to be ready.
+// Keeps the connections to the providers: dials at the start and when a fleet wants more, hands the
+// lanes' pushes to them, replaces what drains, and says so when a lane becomes or ceases to be
+// ready.
 //
 //     dialer.start(now)
 //     dialer.find(id), dialer.on_connected / on_received / on_closed
 //     dialer.flush(now)                     once per turn: take jobs, encode, seal, send
 //     dialer.on_timer(timer, now)
 //
-// One dial at a time per lane. After a failure it waits kBackoffFirst, doubled each time up to
-// kBackoffMax, with jitter; a connection that breaks, or is sent away, within kStableTime counts as
-// a failure too, because APNs treats churn as an attack (providers.md A.5).
+// A lane has two fleets (engine/fleet.h), for proven and for unproven device tokens. A connection
+// that breaks, or is sent away, before it has done anything worth its making counts as a failed
+// dial, because APNs treats churn as an attack (providers.md A.5).
 // Owner: engine::Worker.  Thread: its worker's.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include "base/timers.h"
 #include "engine/conn_table.h"
 #include "engine/core.h"
+#include "engine/fleet.h"
 #include "engine/upstream.h"
 #include "io/io.h"
 #include "push/apns.h"
@@ -29,10 +31,16 @@ namespace knuckle::engine {
 
 class Knocks;
 
-inline constexpr Duration kBackoffFirst = seconds(1);
-inline constexpr Duration kBackoffMax = seconds(60);
+// What a connection must have done to be worth its making: lived so long, or answered so many.
 inline constexpr Duration kStableTime = seconds(10);
-inline constexpr size_t kUpstreamsPerLaneMax = 4;  // one that takes jobs, the others drain
+inline constexpr uint64_t kStableAnswers = 50;
+// Connections of a lane that only drain, at once.
+inline constexpr size_t kDrainingMax = 4;
+
+// All that a worker may have open.
+[[nodiscard]] constexpr size_t upstreams_max(const Options& options) {
+    return options.lanes.size() * (options.upstreams_max + 1 + kDrainingMax);
+}
 
 class Dialer {
 public:
@@ -46,38 +54,40 @@ public:
     void on_connected(Upstream& upstream, Now now);
     void on_received(Upstream& upstream, ByteView bytes, Now now);
     void on_closed(Upstream& upstream, Error why, Now now);
-    // TimerKind::upstream and TimerKind::lane.
+    // TimerKind::upstream and TimerKind::fleet.
     void on_timer(Timer& timer, Now now);
     void flush(Now now);
     // The last thing before the loop stops: goodbye to all.
     void end(Now now);
 
 private:
-    struct LaneState {
-        Timer timer;                  // back-off
-        Upstream* current = nullptr;  // dialing or ready; nullptr while backing off
-        uint32_t failures = 0;
-        uint16_t lane = 0;
+    struct Readiness {
         bool is_ready = false;
         bool was_reported = false;
     };
 
-    void dial(LaneState& lane, Now now);
-    void back_off(LaneState& lane, Now now);
+    [[nodiscard]] Fleet& fleet_of(const Upstream& upstream);
+    void tend(Fleet& fleet, Now now);
+    void dial(Fleet& fleet, Now now);
     void lose(Upstream& upstream, Error why, Now now);
     void replace(Upstream& upstream, Now now);
+    void retire(Upstream& upstream, Now now);
+    void leave_fleet(Upstream& upstream);
     [[nodiscard]] static bool is_stable(const Upstream& upstream, Now now);
-    void dial_next(LaneState& lane, bool was_stable, Error why, Now now);
+    void follow(Fleet& fleet, bool was_stable, Error why, Now now);
     void drop(Upstream& upstream, Now now);
-    void set_ready(LaneState& lane, bool is_ready, Error why);
+    void set_ready(const Fleet& fleet, bool is_ready, Error why);
+    void count();
     void arm(Upstream& upstream);
     void touch(Upstream& upstream);
+    [[nodiscard]] bool hand_out(Fleet& fleet, Now now);
     void flush(Upstream& upstream, Now now);
 
     Core& core_;
     Knocks& knocks_;
     push::apns::Decoder decoder_;
-    std::vector<LaneState> lanes_;
+    std::vector<Fleet> fleets_;  // by lane, and in it by trust
+    std::vector<Readiness> lanes_;
     Pool<Upstream> upstreams_;
     ConnTable<Upstream> table_;
     List<Upstream, &Upstream::dirty_link> dirty_;

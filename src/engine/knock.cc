@@ -150,7 +150,7 @@ void Knocks::send(Knock& knock, uint16_t lane, Now now) {
             ++deferred_count_;
             core_.dispatcher.delay(*job, now.instant + knock.deferral);
         } else {
-            core_.dispatcher.submit(*job);
+            core_.dispatcher.submit(*job, now);
         }
     }
     waiting_.push_back(knock);
@@ -263,8 +263,8 @@ void Knocks::expire(push::Job& job, Now now) {
     finish_job(job, answer, push::Action::finish, now);
 }
 
-void Knocks::resume(push::Job& job) {
-    core_.dispatcher.resume(job);
+void Knocks::resume(push::Job& job, Now now) {
+    core_.dispatcher.resume(job, now);
     if (!job.is_deferred) return;
     job.is_deferred = false;
     --deferred_count_;
@@ -492,7 +492,7 @@ Knocks::Loaded Knocks::load(const store::Pending& row, store::Snapshot& snapshot
     job->serial = row.serial;
     job->is_background = row.is_background;
     job->is_stored = true;
-    core_.dispatcher.submit(*job);
+    core_.dispatcher.submit(*job, now);
     pending_.add(*job);
     return Loaded::taken;
 }

@@ -6,7 +6,7 @@
 //     knocks.settle(job, answer, now)                   an upstream had an answer, or lost the push
 //     knocks.on_committed(committed, now)                a pending record is on disk, or is not
 //     knocks.on_deadline(now)                            somebody has waited for ack_wait
-//     knocks.resume(job)                                 a delayed push may go out (again)
+//     knocks.resume(job, now)                            a delayed push may go out (again)
 //
 // A 2xx means that the provider has answered every push of the knock, or that the disk has those it
 // did not. So: answer when all pushes are settled; after ack_wait write the unsettled ones as
@@ -74,7 +74,7 @@ public:
     bool settle(push::Job& job, const push::Answer& answer, Now now);
     // A push whose time ran out before it could be sent (again).
     void expire(push::Job& job, Now now);
-    void resume(push::Job& job);
+    void resume(push::Job& job, Now now);
     void on_committed(const store::Committed& committed, Now now);
     void on_deadline(Now now);
     [[nodiscard]] Instant next_deadline() const;

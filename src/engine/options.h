@@ -74,6 +74,7 @@ struct Options {
     Duration request_timeout = seconds(10);  // of a push on its stream
     Duration idle_timeout = seconds(75);
     Duration drain_timeout = seconds(10);
+    uint32_t upstreams_max = 4;  // of each lane, besides the one for unproven tokens
     size_t connections_max = 20'000;
     size_t jobs_max = 20'000;
     uint32_t devices_max = 100;    // per account

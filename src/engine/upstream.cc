@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/upstream.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/log.h"
 #include "engine/knock.h"
@@ -17,11 +19,14 @@ push::JobId to_job_id(uint64_t tag) {
 
 }  // namespace
 
-Upstream::Upstream(Core& core, uint16_t lane, Instant now)
+Upstream::Upstream(Core& core, uint16_t lane, push::Trust trust, Instant now)
     : core_(core),
       options_(core.options.lanes[lane]),
       lane_(lane),
+      trust_(trust),
       dialed_(now),
+      received_(now),
+      used_(now),
       plain_(core.chunks),
       sealed_(core.chunks),
       session_(http2::SessionOptions{}) {
@@ -55,6 +60,7 @@ Result<void> Upstream::on_received(ByteView bytes,
     if (state_ == UpstreamState::dialing)
         return fail(Errc::protocol, "the provider spoke before the connection was up");
     received_ = now.instant;
+    is_pinging_ = false;
     if (tls_ == nullptr) {
         if (state_ == UpstreamState::shaking_hands) state_ = UpstreamState::ready;
         return read(bytes, knocks, decoder, now);
@@ -116,6 +122,8 @@ void Upstream::on_response(const http2::Event& event,
                            Now now) {
     push::Job& job = job_of(event);
     in_flight_.erase(job);
+    ++answers_;
+    failures_in_a_row_ = 0;
     const push::Answer answer = decoder.decode(event);
     if (knocks.settle(job, answer, now)) stop_taking();
 }
@@ -125,31 +133,27 @@ void Upstream::hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, 
     knocks.settle(job, {.outcome = outcome}, now);
 }
 
-void Upstream::take_jobs(Knocks& knocks, Now now) {
+bool Upstream::can_send() const {
     // When the provider does not read, the jobs wait in the lane.
-    if (core_.io.unsent(id_) > kUpstreamUnsentMax) return;
-    const push::ProviderToken& token = core_.provider_tokens[options_.credential];
-    while (state_ == UpstreamState::ready && session_.can_submit()) {
-        push::Job* const job = core_.dispatcher.take(lane_);
-        if (job == nullptr) return;
-        if (job->expires <= now.unix) {
-            knocks.expire(*job, now);
-            continue;
-        }
-        push::apns::RequestText text;
-        const http2::RequestHead head =
-            push::apns::encode(*job, options_.service, token.authorization, text);
-        const uint64_t tag = to_tag(core_.dispatcher.id_of(*job));
-        const Result<int32_t> stream = session_.submit(head, as_bytes(job->payload->text()), tag);
-        if (!stream) {
-            // Its head is too large, so no connection would take it, and it must not cost one.
-            knocks.settle(*job, {.outcome = push::Outcome::rejected}, now);
-            continue;
-        }
-        job->stream = *stream;
-        job->sent = now.instant;
-        in_flight_.push_back(*job);
+    return state_ == UpstreamState::ready && session_.can_submit() &&
+           core_.io.unsent(id_) <= kUpstreamUnsentMax;
+}
+
+void Upstream::send(push::Job& job, Knocks& knocks, Now now) {
+    if (is_idle() && received_ + kPingBeforeUse <= now.instant) ping(now);
+    push::apns::RequestText text;
+    const std::string& authorization = core_.provider_tokens[options_.credential].authorization;
+    const http2::RequestHead head = push::apns::encode(job, options_.service, authorization, text);
+    const uint64_t tag = to_tag(core_.dispatcher.id_of(job));
+    const Result<int32_t> stream = session_.submit(head, as_bytes(job.payload->text()), tag);
+    if (!stream) {
+        // Its head is too large, so no connection would take it, and it must not cost one.
+        knocks.settle(job, {.outcome = push::Outcome::rejected}, now);
+        return;
     }
+    job.stream = *stream;
+    used_ = now.instant;
+    in_flight_.push_back(job);
 }
 
 Result<void> Upstream::flush() {
@@ -163,16 +167,51 @@ Result<void> Upstream::flush() {
     return {};
 }
 
-Instant Upstream::overdue_at() const {
-    const push::Job* const oldest = in_flight_.front();
-    return oldest != nullptr ? oldest->sent + core_.options.request_timeout : kNever;
+Instant Upstream::next_deadline() const {
+    if (state_ < UpstreamState::ready) return dialed_ + kDialTimeout;
+    return std::min(overdue_at(), is_pinging_ ? pinged_ + kPingTimeout : ping_at());
 }
 
-bool Upstream::is_silent(Now now) const {
-    return overdue_at() <= now.instant && received_ <= in_flight_.front()->sent;
+Instant Upstream::overdue_at() const {
+    const push::Job* const oldest = in_flight_.front();
+    return oldest != nullptr ? oldest->since + core_.options.request_timeout : kNever;
+}
+
+Instant Upstream::ping_at() const {
+    const push::Job* const oldest = in_flight_.front();
+    if (oldest == nullptr) return std::max(received_, pinged_) + kPingWhenIdle;
+    return std::max({received_, pinged_, oldest->since}) + kPingAfter;
+}
+
+// Nothing at all has come since somebody there had reason to speak.
+bool Upstream::is_gone(Now now) const {
+    if (is_pinging_ && pinged_ + kPingTimeout <= now.instant) return true;
+    return overdue_at() <= now.instant && received_ <= in_flight_.front()->since;
+}
+
+Result<void> Upstream::on_deadline(Knocks& knocks, Now now) {
+    if (next_deadline() > now.instant) return {};  // it has moved since the timer was armed
+    if (state_ == UpstreamState::dialing)
+        return fail(Errc::unavailable, "connecting took too long");
+    if (state_ == UpstreamState::shaking_hands)
+        return fail(Errc::unavailable, "the TLS handshake took too long");
+    if (is_gone(now)) return fail(Errc::unavailable, "the provider stopped answering");
+    if (overdue_at() <= now.instant) give_up_overdue(knocks, now);
+    if (!is_pinging_ && ping_at() <= now.instant) ping(now);
+    return {};
+}
+
+void Upstream::ping(Now now) {
+    if (is_pinging_) return;
+    session_.ping();
+    is_pinging_ = true;
+    pinged_ = now.instant;
+    core_.counters.upstream_pings.add();
 }
 
 void Upstream::give_up_overdue(Knocks& knocks, Now now) {
+    // Somebody is there, but answers nothing.
+    if (++failures_in_a_row_ >= kFailuresInARowMax) stop_taking();
     while (overdue_at() <= now.instant) {
         push::Job& job = *in_flight_.front();
         session_.cancel(job.stream);
@@ -196,6 +235,10 @@ void Upstream::end(Knocks& knocks, Now now) {
 // Is there a way for HTTP/2, in both directions?
 bool Upstream::is_open() const {
     return tls_ != nullptr ? tls_->is_ready() : state_ >= UpstreamState::ready;
+}
+
+bool Upstream::is_trusted() const {
+    return state_ == UpstreamState::ready && !session_.is_on_trial();
 }
 
 bool Upstream::wants_replacement() const {

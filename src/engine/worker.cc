@@ -141,11 +141,11 @@ void Worker::Parts::on_timer(Timer& timer, Now now) {
             conns.on_timer(*static_cast<HttpConn*>(timer.owner), now);
             break;
         case TimerKind::upstream:
-        case TimerKind::lane:
+        case TimerKind::fleet:
             dialer.on_timer(timer, now);
             break;
         case TimerKind::job:
-            knocks.resume(*static_cast<push::Job*>(timer.owner));
+            knocks.resume(*static_cast<push::Job*>(timer.owner), now);
             break;
         case TimerKind::credential:
             watch_credential(static_cast<size_t>(&timer - credential_timers.data()), now);
@@ -169,7 +169,7 @@ void Worker::before_wait(Now now) {
     size_t in_flight = 0;
     for (size_t i = 0; i < parts_->core.options.lanes.size(); ++i) {
         const push::Lane& lane = dispatcher.lane(static_cast<uint16_t>(i));
-        waiting += lane.waiting.count();
+        waiting += lane.waiting_count();
         in_flight += lane.in_flight;
     }
     parts_->core.counters.jobs_waiting.set(waiting);

@@ -42,7 +42,7 @@ enum class EventKind : uint8_t {
     response,  // the stream ended with a complete response
     refused,  // certainly not processed (REFUSED_STREAM, or above GOAWAY's last id): safe to repeat
     reset,    // the stream ended without an answer: its fate is unknown
-    limit,    // Session::streams_max() changed: the peer's SETTINGS, or the first response came
+    limit,    // Session::streams_max() changed: the peer's SETTINGS, or the end of the trial
     goaway,   // the peer takes no new streams; those open may still be answered
     ping_ack,
 };

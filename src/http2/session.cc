@@ -164,6 +164,8 @@ size_t Session::streams_open() const { return state_->streams.open_count(); }
 
 size_t Session::streams_max() const { return state_->limit; }
 
+bool Session::is_on_trial() const { return state_->is_on_trial(); }
+
 bool Session::is_draining() const {
     const State& state = *state_;
     return state.has_goaway || state.is_closing || state.is_failed ||

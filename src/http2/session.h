@@ -10,9 +10,9 @@
 // `body` must stay valid until the stream's event has been pulled or cancel() returned. Events come
 // from feed(); only when a peer breaks the rules of a single stream may drain() add one.
 //
-// Streams: one until the first response has come, whatever the peer announces before, because APNs
-// demands that of token-authenticated connections (and nghttp2 would assume 100 before the first
-// SETTINGS); then the peer's limit, at most options.streams_max.
+// Streams: one until a response has come that is not 403, whatever the peer announces before,
+// because APNs demands that of token-authenticated connections (and nghttp2 would assume 100 before
+// the first SETTINGS); then the peer's limit, up and down, at most options.streams_max.
 //
 // Owner: engine::Upstream.  Thread: its worker's.  Time: never read.
 // Memory: 22 kB; 9 kB more for every 64 streams ever open at once, and 1 kB for each of them whose
@@ -76,6 +76,7 @@ public:
 
     [[nodiscard]] size_t streams_open() const;
     [[nodiscard]] size_t streams_max() const;  // what can_submit() goes by now
+    [[nodiscard]] bool is_on_trial() const;    // no response yet that was not 403
     [[nodiscard]] bool is_draining() const;  // GOAWAY came or ids ran out: open another connection
     [[nodiscard]] bool has_output() const;   // drain() would write something
 

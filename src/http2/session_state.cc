@@ -208,8 +208,7 @@ void Session::State::refuse_unsent() {
 }
 
 size_t Session::State::current_limit() const {
-    const bool is_on_trial = options.starts_with_one_stream && !has_response;
-    const size_t ours = is_on_trial ? 1 : options.streams_max;
+    const size_t ours = is_on_trial() ? 1 : options.streams_max;
     // Unlimited when the peer's SETTINGS do not name it.
     return std::min<size_t>(
         ours,
@@ -238,7 +237,7 @@ void Session::State::fail_with(int code, const char* what) {
 void Session::State::note_end(Stream& stream) {
     if (!stream.has_head) return;  // a status below 100, which nghttp2 lets pass, is no answer
     stream.has_answer = true;
-    has_response = true;
+    has_good_response |= stream.status != kForbidden;
     if (stream.body.empty()) return;  // nghttp2 closes the stream next
     // The answer came before the peer had all of the request. It is final all the same, and the
     // body must be let go of (RFC 9113 section 8.1).

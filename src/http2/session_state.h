@@ -17,6 +17,9 @@
 
 namespace knuckle::http2 {
 
+// What a peer answers while it does not take our credential.
+inline constexpr uint16_t kForbidden = 403;
+
 // What a field counts beyond its octets (RFC 9113 section 6.5.2).
 inline constexpr size_t kFieldOverhead = 32;
 
@@ -45,6 +48,9 @@ struct Session::State {
     }
     void refuse_unsent();
 
+    [[nodiscard]] bool is_on_trial() const {
+        return options.starts_with_one_stream && !has_good_response;
+    }
     [[nodiscard]] size_t current_limit() const;
     void refresh_limit();
     [[nodiscard]] bool is_terminated() const;
@@ -64,8 +70,8 @@ struct Session::State {
     int invalid_frame_code = 0;  // what nghttp2 holds against the frame before us
 
     bool is_first_request = true;
-    bool has_settings = false;  // the peer's
-    bool has_response = false;
+    bool has_settings = false;       // the peer's
+    bool has_good_response = false;  // the credential was not refused
     bool has_goaway = false;
     bool is_closing = false;
     bool is_failed = false;

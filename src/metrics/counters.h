@@ -70,10 +70,12 @@ struct Counters {
     Counter retries;
     Counter pushes_superseded;  // a newer push to the same device went out in their place
 
-    Counter upstreams_ready;  // gauge: connections that may carry pushes
+    Counter upstreams_open;   // gauge: connections to providers, those being dialed included
+    Counter upstreams_ready;  // gauge: of them, those that take pushes
     Counter upstream_dials;
     Counter upstream_failures;
-    Counter streams_max;  // gauge: what the provider allows on the newest upstream
+    Counter upstream_pings;  // sent to ask whether anybody is there
+    Counter streams_max;     // gauge: what the provider allows on the newest upstream
 
     void count(KnockResult result) { knocks[static_cast<size_t>(result)].add(); }
     void count(Limit limit) { limited[static_cast<size_t>(limit)].add(); }

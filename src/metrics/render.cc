@@ -49,7 +49,7 @@ struct WorkerFamily {
     Counter Counters::* counter;
 };
 
-constexpr std::array<WorkerFamily, 14> kWorkerFamilies{{
+constexpr std::array<WorkerFamily, 16> kWorkerFamilies{{
     {{"connections_accepted_total", kCounter, "Connections of clients that were accepted."},
      &Counters::connections_accepted},
     {{"connections_refused_total",
@@ -76,12 +76,16 @@ constexpr std::array<WorkerFamily, 14> kWorkerFamilies{{
       kCounter,
       "Pushes that waited when a newer one for the same device took their place."},
      &Counters::pushes_superseded},
-    {{"upstreams_ready", kGauge, "Connections to providers that may carry pushes."},
+    {{"upstreams_open", kGauge, "Connections to providers, those being made included."},
+     &Counters::upstreams_open},
+    {{"upstreams_ready", kGauge, "Connections to providers that take pushes."},
      &Counters::upstreams_ready},
     {{"upstream_dials_total", kCounter, "Connections to providers that were begun."},
      &Counters::upstream_dials},
     {{"upstream_failures_total", kCounter, "Connections to providers that failed or broke."},
      &Counters::upstream_failures},
+    {{"upstream_pings_total", kCounter, "PINGs that asked whether a provider is still there."},
+     &Counters::upstream_pings},
 }};
 
 class Page {

@@ -2,6 +2,8 @@
 #include "net/conn.h"
 
 #include <array>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <vector>
 
 #include "base/assert.h"
@@ -210,6 +212,18 @@ void dial_failed(Conn& conn, const char* what, int error) {
     });
 }
 
+// What the peer's kernel does not acknowledge in this time breaks the connection, instead of after
+// the quarter of an hour that TCP would try; and a connection without traffic is kept in the tables
+// of the routers on its way. A failure leaves what the system does by itself.
+void watch_link(Conn& conn) {
+    uv_os_fd_t fd = -1;
+    if (uv_fileno(&conn.uv.handle, &fd) != 0) return;
+    const auto unacknowledged_max = static_cast<unsigned>(to_ms(kUnacknowledgedMax));
+    static_cast<void>(::setsockopt(
+        fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_max, sizeof unacknowledged_max));
+    uv_tcp_keepalive(&conn.uv.tcp, 1, static_cast<unsigned>(to_seconds(kKeepAliveAfter)));
+}
+
 void on_connected(uv_connect_t* connect, int status) {
     Conn& conn = *static_cast<Conn*>(connect->data);
     if (conn.phase == Conn::Phase::closing) {
@@ -225,7 +239,10 @@ void on_connected(uv_connect_t* connect, int status) {
     uv_freeaddrinfo(conn.dial->addresses);
     delete conn.dial;
     conn.dial = nullptr;
-    if (!conn.is_unix) uv_tcp_nodelay(&conn.uv.tcp, 1);
+    if (!conn.is_unix) {
+        uv_tcp_nodelay(&conn.uv.tcp, 1);
+        watch_link(conn);
+    }
     start_reading(conn);
     Loop::State& loop = *conn.loop;
     loop.handler->on_connected(loop.id_of(conn), loop.read_clock());

@@ -24,6 +24,12 @@ namespace knuckle::net {
 // kLingeringMax are closed at once.
 inline constexpr Duration kLingerTime = seconds(2);
 inline constexpr size_t kLingeringMax = 1'024;
+
+// Of connections that we make: for data that the far end does not acknowledge (TCP_USER_TIMEOUT),
+// and until a silent one is probed (SO_KEEPALIVE).
+inline constexpr Duration kUnacknowledgedMax = seconds(10);
+inline constexpr Duration kKeepAliveAfter = seconds(60);
+
 inline constexpr int kListenBacklog = 4'096;
 
 struct LoopOptions {

@@ -66,10 +66,11 @@ Job* Dispatcher::admit(uint16_t lane, Payload& payload) {
     return job;
 }
 
-void Dispatcher::submit(Job& job) {
+void Dispatcher::submit(Job& job, Now now) {
     KNUCKLE_ASSERT(job.state == JobState::fresh);
     job.state = JobState::waiting;
-    lanes_[job.lane].waiting.push_back(job);
+    job.since = now.instant;
+    lanes_[job.lane].queue(job.trust).push_back(job);
 }
 
 void Dispatcher::delay(Job& job, Instant at) {
@@ -78,10 +79,11 @@ void Dispatcher::delay(Job& job, Instant at) {
     timers_.arm(job.timer, at);
 }
 
-Job* Dispatcher::take(uint16_t lane) {
-    Job* const job = lanes_[lane].waiting.pop_front();
+Job* Dispatcher::take(uint16_t lane, Trust trust, Now now) {
+    Job* const job = lanes_[lane].queue(trust).pop_front();
     if (job == nullptr) return nullptr;
     job->state = JobState::in_flight;
+    job->since = now.instant;
     ++lanes_[lane].in_flight;
     return job;
 }
@@ -102,7 +104,8 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     if (verdict.at <= now.instant) {
         // It has waited already: to the front.
         job.state = JobState::waiting;
-        lane.waiting.push_front(job);
+        job.since = now.instant;
+        lane.queue(job.trust).push_front(job);
     } else {
         job.state = JobState::delayed;
         timers_.arm(job.timer, verdict.at);
@@ -110,10 +113,11 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     return verdict;
 }
 
-void Dispatcher::resume(Job& job) {
+void Dispatcher::resume(Job& job, Now now) {
     KNUCKLE_ASSERT(job.state == JobState::delayed);
     job.state = JobState::waiting;
-    lanes_[job.lane].waiting.push_back(job);
+    job.since = now.instant;
+    lanes_[job.lane].queue(job.trust).push_back(job);
 }
 
 void Dispatcher::release(Job& job) {
@@ -144,7 +148,7 @@ void Dispatcher::supersede(Job& older, Job& newer) {
 // Takes the job out of whatever it is in.
 void Dispatcher::leave(Job& job) {
     Lane& lane = lanes_[job.lane];
-    if (job.state == JobState::waiting) lane.waiting.erase(job);
+    if (job.state == JobState::waiting) lane.queue(job.trust).erase(job);
     if (job.state == JobState::in_flight) {
         KNUCKLE_ASSERT(lane.in_flight > 0);
         --lane.in_flight;

@@ -4,9 +4,9 @@
 //
 //    Payload* payload = dispatcher.make_payload(style, token, extra);   nullptr: full, or too large
 //     Job* job = dispatcher.admit(lane, *payload);                nullptr: full, refuse at the door
-//     dispatcher.submit(*job)               into its lane's queue
+//     dispatcher.submit(*job, now)          into its lane's queue
 //     dispatcher.delay(*job, at)            or not before then
-//     Job* next = dispatcher.take(lane)     out of it, for a free stream; then it is in flight
+//     Job* next = dispatcher.take(lane, trust, now)   out of it, for a free stream: in flight
 //   Verdict verdict = dispatcher.settle(job, answer, now)   retry: queued or delayed again
 //     dispatcher.release(*job)              after any other verdict
 //     dispatcher.supersede(older, newer)    two waiting pushes for one device become one
@@ -28,6 +28,7 @@
 #include "base/timers.h"
 #include "push/apns.h"
 #include "push/job.h"
+#include "push/lane.h"
 #include "push/retry.h"
 #include "push/types.h"
 
@@ -38,14 +39,6 @@ struct DispatcherOptions {
     size_t large_payloads_max = 256;
     size_t lanes_count = 0;
     uint8_t retry_timer_kind = 0;  // Timer::kind of a delayed job
-};
-
-struct Lane {
-    List<Job, &Job::link> waiting;
-    size_t in_flight = 0;
-    bool has_delivered = false;  // since the start: topic, environment and credential are right
-    bool is_down = false;        // no connection, and none in sight: do not make senders wait
-    bool is_refused = false;     // the last word was that our topic or credential is wrong
 };
 
 class Dispatcher {
@@ -63,14 +56,14 @@ public:
     void drop_payload(Payload& payload);
 
     [[nodiscard]] Job* admit(uint16_t lane, Payload& payload);
-    void submit(Job& job);
+    void submit(Job& job, Now now);
     // Like submit(), later: its timer will be due, see resume().
     void delay(Job& job, Instant at);
-    [[nodiscard]] Job* take(uint16_t lane);
+    [[nodiscard]] Job* take(uint16_t lane, Trust trust, Now now);
     // The attempt ended, one way or the other.
     [[nodiscard]] Verdict settle(Job& job, const Answer& answer, Now now);
     // A delayed job whose time has come.
-    void resume(Job& job);
+    void resume(Job& job, Now now);
     void release(Job& job);
     // `older` keeps its place and goes out with what `newer` has to say, which is released; unless
     // that would make a push that is seen one that is not. Both wait or are delayed.

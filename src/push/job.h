@@ -65,7 +65,7 @@ struct Job {
     UnixTime registered;  // of the device, for the rule about 410
     UnixTime accepted;
     UnixTime expires;     // after this the knock is of no use to anybody
-    Instant sent;         // in_flight: since when
+    Instant since;        // waiting, in_flight: when that began
     uint64_t serial = 0;  // of the pending record
     int32_t stream = 0;   // in_flight: handle for http2::Session::cancel()
 
@@ -74,6 +74,7 @@ struct Job {
     uint16_t attempts = 0;  // that may have reached the provider
     uint16_t refusals = 0;  // attempts that certainly have not
     JobState state = JobState::fresh;
+    Trust trust = Trust::proven;  // of the device's token
     bool is_background = false;
     bool is_stored = false;    // a pending record was written: clear it when settled
     bool is_deferred = false;  // because of a limit: delayed, and not tried yet

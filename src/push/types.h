@@ -26,6 +26,11 @@ enum class Urgency : uint8_t { high, low, unspecified };
 // How the phone is to be told.
 enum class Style : uint8_t { alert, background, nothing };
 
+// Has the provider ever taken a push for this registration? Registrations come from strangers, and
+// APNs cuts connections that carry bad ones, so the unproven have a connection of their own.
+enum class Trust : uint8_t { proven, unproven };
+inline constexpr size_t kTrustCount = static_cast<size_t>(Trust::unproven) + 1;
+
 // What the provider's answer means. Closed on our side; reasons we do not know map to rejected or
 // provider_failed by their status, so that a new word of Apple's never breaks decoding.
 enum class Outcome : uint8_t {

@@ -305,6 +305,7 @@ public:
             options.listeners.push_back({&Credentials::get().gateway_in});
             options.routes.apps.push_back({"chat", {}});
             options.base_url = "https://push.example.org/api/v1/";
+            options.upstreams_max = 1;
             options.jobs_max = 64;
             options.connections_max = 64;
         }

@@ -124,9 +124,9 @@ struct Pair {
     }
 
     // Answers all that wait with 200, and brings the answers home.
-    size_t answer_all() {
+    size_t answer_all(const mock::Http2Response& with = {}) {
         const std::vector<mock::Http2Request> waiting = requests();
-        for (const mock::Http2Request& request : waiting) server.respond(request.stream, {});
+        for (const mock::Http2Request& request : waiting) server.respond(request.stream, with);
         run();
         return waiting.size();
     }

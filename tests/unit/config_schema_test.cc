@@ -71,6 +71,7 @@ TEST_CASE("the smallest configuration gets every default", "[config]") {
     CHECK(config.ack_wait == seconds(2));
     CHECK(config.request_timeout == seconds(10));
     CHECK(config.idle_timeout == seconds(75));
+    CHECK(config.upstreams_max == 4);
     CHECK(config.connections_max == 20'000);
     CHECK(config.jobs_max == 20'000);
     CHECK(config.chatsecure.base_url == "https://push.example.org/api/v1/");
@@ -121,6 +122,7 @@ idle_timeout = "10m"
 client_address_field = "X-Real-IP"
 trusted_proxies = ["10.0.0.2", "2001:db8::2"]
 [limits]
+upstreams_max = 16
 connections_max = 1
 jobs_max = 1000000
 knocks_per_token = "1 per minute"
@@ -174,6 +176,7 @@ team_id = "DEF123GHIJ"
     CHECK(config.ack_wait == milliseconds(500));
     CHECK(config.request_timeout == seconds(5));
     CHECK(config.idle_timeout == minutes(10));
+    CHECK(config.upstreams_max == 16);
     CHECK(config.connections_max == 1);
     CHECK(config.jobs_max == 1'000'000);
     CHECK(config.client_address_field == "X-Real-IP");

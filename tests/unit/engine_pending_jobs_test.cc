@@ -27,7 +27,7 @@ struct Hands {
     }
     push::Job& waiting(const std::string& device, const std::string& text) {
         push::Job& one = job(device, text);
-        dispatcher.submit(one);
+        dispatcher.submit(one, kNow);
         return one;
     }
     push::Job& stored(push::Job& job, uint64_t serial) {
@@ -38,7 +38,7 @@ struct Hands {
     }
     // What goes out next.
     push::Job& next() {
-        push::Job* const job = dispatcher.take(0);
+        push::Job* const job = dispatcher.take(0, push::Trust::proven, kNow);
         REQUIRE(job != nullptr);
         return *job;
     }
@@ -52,7 +52,7 @@ struct Hands {
     }
     std::vector<std::string> take_all() {
         std::vector<std::string> texts;
-        while (push::Job* const job = dispatcher.take(0)) {
+        while (push::Job* const job = dispatcher.take(0, push::Trust::proven, kNow)) {
             texts.emplace_back(job->payload->text());
             done(*job);
         }
@@ -141,8 +141,8 @@ TEST_CASE("a push that is seen does not vanish into one that is not", "[pending]
     Hands hands;
     push::Job& quiet = hands.job("anna", "quiet", true);
     push::Job& loud = hands.job("anna", "loud");
-    hands.dispatcher.submit(quiet);
-    hands.dispatcher.submit(loud);
+    hands.dispatcher.submit(quiet, kNow);
+    hands.dispatcher.submit(loud, kNow);
     SECTION("whichever comes first") {
         hands.pending.add(quiet);
         hands.pending.add(loud);
@@ -185,7 +185,7 @@ TEST_CASE("each lane has its own push to a phone", "[pending]") {
     push::Job* const other = hands.dispatcher.admit(1, *payload);
     REQUIRE(other != nullptr);
     other->device = one.device;
-    hands.dispatcher.submit(*other);
+    hands.dispatcher.submit(*other, kNow);
     hands.pending.add(one);
     hands.pending.add(*other);
     CHECK(hands.dispatcher.jobs_count() == 2);

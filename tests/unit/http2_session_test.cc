@@ -123,6 +123,19 @@ TEST_CASE("Only one stream is opened until the first answer has come", "[http2]"
     CHECK(pair.session.streams_open() == 0);
 }
 
+TEST_CASE("An answer that refuses the credential opens no further streams", "[http2]") {
+    Pair pair({.streams_max = 500}, {.streams_max = 1'000});
+    CHECK(pair.submit_all() == 1);
+    pair.run();
+    pair.answer_all({.status = 403});
+    CHECK(pair.session.is_on_trial());
+    CHECK(pair.submit_all() == 1);
+    pair.run();
+    pair.answer_all({.status = 400});
+    CHECK_FALSE(pair.session.is_on_trial());
+    CHECK(pair.session.streams_max() == 500);
+}
+
 TEST_CASE("A reset is no answer and opens no further streams", "[http2]") {
     Pair pair;
     const int32_t stream = pair.submit();

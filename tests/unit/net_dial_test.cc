@@ -4,11 +4,13 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <string>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
 
+#include "net/loop_state.h"
 #include "tests/support/loop_thread.h"
 #include "tests/support/temp_dir.h"
 
@@ -77,6 +79,27 @@ TEST_CASE("a connection is made by name or by address, and carries bytes", "[net
     loop.tells([](net::Loop&, Events& events) {
         CHECK(events.text_of(events.connected[0]) == "well met");
         CHECK(events.closed.empty());
+    });
+}
+
+TEST_CASE("the kernel gives up a connection of ours whose far end acknowledges nothing", "[net]") {
+    LoopThread server;
+    const uint16_t port = server.listen();
+    LoopThread loop;
+    loop.tells([&](net::Loop& io, Events&) { io.connect(at("127.0.0.1", port)); });
+    loop.waits_for([](Events& events) { return !events.connected.empty(); });
+    loop.tells([](net::Loop& io, Events& events) {
+        net::Conn* const conn = io.state().find(events.connected[0]);
+        REQUIRE(conn != nullptr);
+        uv_os_fd_t fd = -1;
+        REQUIRE(uv_fileno(&conn->uv.handle, &fd) == 0);
+        unsigned timeout = 0;
+        int is_kept_alive = 0;
+        socklen_t size = sizeof timeout;
+        CHECK(::getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, &size) == 0);
+        CHECK(timeout == to_ms(net::kUnacknowledgedMax));
+        CHECK(::getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &is_kept_alive, &size) == 0);
+        CHECK(is_kept_alive == 1);
     });
 }
 

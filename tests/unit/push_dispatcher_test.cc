@@ -32,7 +32,7 @@ struct Desk {
     Job& submitted(uint16_t lane = 0) {
         Job* const job = admit(lane);
         REQUIRE(job != nullptr);
-        dispatcher.submit(*job);
+        dispatcher.submit(*job, now);
         return *job;
     }
     Verdict settle(Job& job, Outcome outcome) {
@@ -45,10 +45,10 @@ TEST_CASE("a lane hands out its jobs in order of arrival, each lane its own", "[
     Job& first = desk.submitted(0);
     Job& other = desk.submitted(1);
     Job& second = desk.submitted(0);
-    CHECK(desk.dispatcher.take(0) == &first);
-    CHECK(desk.dispatcher.take(0) == &second);
-    CHECK(desk.dispatcher.take(0) == nullptr);
-    CHECK(desk.dispatcher.take(1) == &other);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == &first);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == &second);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == nullptr);
+    CHECK(desk.dispatcher.take(1, Trust::proven, desk.now) == &other);
     CHECK(desk.dispatcher.lane(0).in_flight == 2);
 }
 
@@ -57,11 +57,11 @@ TEST_CASE("a job that is deferred joins its lane when its time has come", "[push
     Job* const job = desk.admit();
     REQUIRE(job != nullptr);
     desk.dispatcher.delay(*job, desk.now.instant + seconds(3));
-    CHECK(desk.dispatcher.take(0) == nullptr);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == nullptr);
     CHECK(desk.timers.pop_due(desk.now.instant + milliseconds(2'999)) == nullptr);
     CHECK(desk.timers.pop_due(desk.now.instant + seconds(3)) == &job->timer);
-    desk.dispatcher.resume(*job);
-    CHECK(desk.dispatcher.take(0) == job);
+    desk.dispatcher.resume(*job, desk.now);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == job);
 
     // Or it is given up before.
     Job* const other = desk.admit();
@@ -100,27 +100,27 @@ TEST_CASE("a push that was not processed goes first and counts as no attempt", "
     Desk desk;
     Job& first = desk.submitted();
     Job& second = desk.submitted();
-    REQUIRE(desk.dispatcher.take(0) == &first);
+    REQUIRE(desk.dispatcher.take(0, Trust::proven, desk.now) == &first);
     CHECK(desk.settle(first, Outcome::not_processed).action == Action::retry);
     CHECK(first.attempts == 0);
-    CHECK(desk.dispatcher.take(0) == &first);
-    CHECK(desk.dispatcher.take(0) == &second);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == &first);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == &second);
 }
 
 TEST_CASE("a delayed push comes back when its timer says so", "[push]") {
     Desk desk;
     Job& job = desk.submitted();
-    REQUIRE(desk.dispatcher.take(0) == &job);
+    REQUIRE(desk.dispatcher.take(0, Trust::proven, desk.now) == &job);
     const Verdict verdict = desk.settle(job, Outcome::provider_failed);
     REQUIRE(verdict.action == Action::retry);
-    CHECK(desk.dispatcher.take(0) == nullptr);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == nullptr);
     CHECK(desk.timers.next_deadline() == verdict.at);
     Timer* const due = desk.timers.pop_due(verdict.at);
     REQUIRE(due != nullptr);
     CHECK(due->kind == 9);
     CHECK(due->owner == &job);
-    desk.dispatcher.resume(job);
-    CHECK(desk.dispatcher.take(0) == &job);
+    desk.dispatcher.resume(job, desk.now);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == &job);
     CHECK(job.attempts == 1);
 }
 
@@ -139,8 +139,8 @@ TEST_CASE("of two pushes that wait, one goes out: the newer, in the older's plac
     CHECK(older.push == Uuid{{1, 2, 3}});
     CHECK(older.attempts == 0);
     CHECK(older.expires > between.expires);
-    CHECK(desk.dispatcher.take(0) == &older);
-    CHECK(desk.dispatcher.take(0) == &between);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == &older);
+    CHECK(desk.dispatcher.take(0, Trust::proven, desk.now) == &between);
 }
 
 TEST_CASE("a released push leaves its queue, its lane and its timer", "[push]") {
@@ -148,7 +148,7 @@ TEST_CASE("a released push leaves its queue, its lane and its timer", "[push]") 
     Job& waiting = desk.submitted();
     Job& delayed = desk.submitted();
     desk.dispatcher.release(waiting);
-    REQUIRE(desk.dispatcher.take(0) == &delayed);
+    REQUIRE(desk.dispatcher.take(0, Trust::proven, desk.now) == &delayed);
     static_cast<void>(desk.settle(delayed, Outcome::throttled));
     const JobId id = desk.dispatcher.id_of(delayed);
     desk.dispatcher.release(delayed);
@@ -161,7 +161,7 @@ TEST_CASE("a released push leaves its queue, its lane and its timer", "[push]") 
 TEST_CASE("a lane that has delivered is known to work", "[push]") {
     Desk desk;
     Job& job = desk.submitted(1);
-    REQUIRE(desk.dispatcher.take(1) == &job);
+    REQUIRE(desk.dispatcher.take(1, Trust::proven, desk.now) == &job);
     CHECK_FALSE(desk.dispatcher.lane(1).has_delivered);
     CHECK(desk.settle(job, Outcome::delivered).action == Action::finish);
     CHECK(desk.dispatcher.lane(1).has_delivered);

@@ -32,6 +32,8 @@ public:
     JsonWriter& null() { return raw("null"); }
     // One complete JSON value that is known to be well formed.
     JsonWriter& raw(std::string_view value);
+    // A piece of a document, as it stands. No comma is put before it, nor before what follows.
+    JsonWriter& verbatim(std::string_view piece);
 
     [[nodiscard]] bool fits() const { return fits_; }
     [[nodiscard]] std::string_view text() const { return {storage_.data(), size_}; }

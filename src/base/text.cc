@@ -3,18 +3,35 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace knuckle {
 
 namespace {
 
-constexpr char kHexDigits[] = "0123456789abcdef";
+// Each knock writes and reads its tokens and ids, so bytes and digits are looked up.
+constexpr std::array<std::array<char, 2>, 256> kHexPairs = [] {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (size_t byte = 0; byte < pairs.size(); ++byte)
+        pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
+    return pairs;
+}();
 
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    const char lower = ascii_lower(c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+// The value of each hexadecimal digit of either case; kNoDigit for what is none.
+constexpr uint8_t kNoDigit = 0x80;
+constexpr std::array<uint8_t, 256> kHexValues = [] {
+    std::array<uint8_t, 256> values{};
+    values.fill(kNoDigit);
+    for (uint8_t value = 0; value < 10; ++value) values['0' + value] = value;
+    for (uint8_t value = 10; value < 16; ++value) {
+        values['a' + value - 10] = value;
+        values['A' + value - 10] = value;
+    }
+    return values;
+}();
+
+uint8_t hex_value(char c) { return kHexValues[static_cast<unsigned char>(c)]; }
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -56,8 +73,8 @@ std::string_view format_decimal(uint64_t value, DecimalText& storage) {
 
 void encode_hex(ByteView bytes, char* to) {
     for (const uint8_t byte : bytes) {
-        *to++ = kHexDigits[byte >> 4];
-        *to++ = kHexDigits[byte & 15];
+        std::memcpy(to, kHexPairs[byte].data(), 2);
+        to += 2;
     }
 }
 
@@ -69,13 +86,14 @@ std::string to_hex(ByteView bytes) {
 
 bool decode_hex(std::string_view text, MutableBytes to) {
     if (text.size() != to.size() * 2) return false;
+    uint8_t seen = 0;
     for (size_t i = 0; i < to.size(); ++i) {
-        const int high = hex_value(text[i * 2]);
-        const int low = hex_value(text[i * 2 + 1]);
-        if (high < 0 || low < 0) return false;
+        const uint8_t high = hex_value(text[i * 2]);
+        const uint8_t low = hex_value(text[i * 2 + 1]);
+        seen |= high | low;
         to[i] = static_cast<uint8_t>(high << 4 | low);
     }
-    return true;
+    return (seen & kNoDigit) == 0;
 }
 
 bool is_lower_hex(std::string_view text) {

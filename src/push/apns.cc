@@ -15,9 +15,23 @@ namespace {
 
 constexpr std::string_view kPathPrefix = "/3/device/";
 
-// Every installed ChatSecure and Zom app has this key in its string table, and tidies up exactly
-// this text.
-constexpr std::string_view kAlertText = "New Message!";
+// A payload but for its token and what the sender added (chatsecure-push.md 4.3). Every installed
+// ChatSecure and Zom app has "New Message!" in its string table, and tidies up exactly this text.
+struct PayloadText {
+    std::string_view before_token;
+    std::string_view before_data;
+    std::string_view end;
+};
+constexpr PayloadText kAlert = {
+    R"({"aps":{"alert":{"body":"New Message!","loc-key":"New Message!","message":{"token":)",
+    R"(,"data":)",
+    R"(}},"sound":"default","content-available":1,"thread-id":"New Message!"}})",
+};
+constexpr PayloadText kBackground = {
+    R"({"aps":{"content-available":1},"message":{"token":)",
+    R"(,"data":)",
+    R"(}})",
+};
 
 // As much of an error's body as is looked at; Apple's are below 100 bytes.
 constexpr size_t kBodyMax = 1'024;
@@ -68,37 +82,9 @@ Result<size_t> encode_payload(Style style,
                               std::string_view extra,
                               std::span<char> storage) {
     JsonWriter json(storage.first(std::min(storage.size(), kPayloadMax)));
-    const auto put_message = [&] {
-        json.key("message")
-            .begin_object()
-            .key("token")
-            .string(token)
-            .key("data")
-            .raw(extra)
-            .end_object();
-    };
-    json.begin_object().key("aps").begin_object();
-    if (style == Style::alert) {
-        json.key("alert")
-            .begin_object()
-            .key("body")
-            .string(kAlertText)
-            .key("loc-key")
-            .string(kAlertText);
-        put_message();
-        json.end_object();
-        json.key("sound")
-            .string("default")
-            .key("content-available")
-            .number(1)
-            .key("thread-id")
-            .string(kAlertText);
-        json.end_object();
-    } else {
-        json.key("content-available").number(1).end_object();
-        put_message();
-    }
-    json.end_object();
+    const PayloadText& text = style == Style::alert ? kAlert : kBackground;
+    json.verbatim(text.before_token).string(token);
+    json.verbatim(text.before_data).raw(extra).verbatim(text.end);
     if (!json.fits()) return fail(Errc::limit, "the payload is larger than APNs takes");
     return json.text().size();
 }

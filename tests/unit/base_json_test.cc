@@ -63,6 +63,29 @@ TEST_CASE("strings are escaped where JSON asks for it and nowhere else", "[base]
     CHECK(json.text() == R"({"a\"b":null})");
 }
 
+TEST_CASE("each character is escaped alike wherever it stands in a text", "[base][json]") {
+    for (int value = 0; value < 256; ++value) {
+        const std::string escaped = quoted(std::string(1, static_cast<char>(value)));
+        for (size_t size = 1; size <= 20; ++size) {
+            for (size_t at = 0; at < size; ++at) {
+                std::string text(size, 'x');
+                text[at] = static_cast<char>(value);
+                const std::string expected = "\"" + std::string(at, 'x') +
+                                             escaped.substr(1, escaped.size() - 2) +
+                                             std::string(size - at - 1, 'x') + "\"";
+                REQUIRE(quoted(text) == expected);
+            }
+        }
+    }
+}
+
+TEST_CASE("pieces of a document are taken as they stand", "[base][json]") {
+    std::array<char, 64> storage;
+    JsonWriter json(storage);
+    json.verbatim(R"({"a":)").string("b").verbatim(R"(,"c":)").raw("1").verbatim("}");
+    CHECK(json.text() == R"({"a":"b","c":1})");
+}
+
 TEST_CASE("a document that does not fit says so and writes nothing past the end", "[base][json]") {
     for (size_t size = 0; size <= kSample.size(); ++size) {
         std::string storage(size + 16, '#');

@@ -15,9 +15,11 @@ namespace {
 
 bool is_in_flight(const Job& job) { return job.state == push::JobState::in_flight; }
 
-// Whoever knocked for `other` is served by `job` as well, if that goes out later.
+// Does `job` wake the owner for whoever knocked for `other` as well? In flight it does only if its
+// own knock came later: it may have been sent before the other's.
 bool stands_for(const Job& job, const Job& other) {
-    return !job.is_background || other.is_background;
+    const bool is_late = !is_in_flight(job) || job.serial > other.serial;
+    return is_late && (!job.is_background || other.is_background);
 }
 
 }  // namespace
@@ -56,7 +58,7 @@ void PendingJobs::add(Job& job) {
         bucket_of(*older).erase(*older);
         put(job);
     } else if (!is_in_flight(job)) {
-        supersede(*older, job);
+        merge(*older, job);
     } else if (stands_for(job, *older)) {
         drop(*older, job);
         put(job);
@@ -71,8 +73,8 @@ void PendingJobs::resubmit(Job& job) {
         drop(job, *newer);
     } else if (!is_in_flight(*newer)) {
         remove(*newer);
-        supersede(job, *newer);
-        put(job);
+        merge(job, *newer);
+        if (!Bucket::contains(job)) put(job);
     }
 }
 
@@ -82,25 +84,24 @@ void PendingJobs::remove(Job& job) {
 
 void PendingJobs::put(Job& job) { bucket_of(job).push_back(job); }
 
-void PendingJobs::supersede(Job& older, Job& newer) {
-    leave_row(newer, older);
-    counters_.pushes_superseded.add();
-    dispatcher_.supersede(older, newer);
+void PendingJobs::merge(Job& job, Job& other) {
+    note_merged(job, other);
+    dispatcher_.merge(job, other);
 }
 
 void PendingJobs::drop(Job& job, Job& heir) {
-    leave_row(job, heir);
-    counters_.pushes_superseded.add();
+    note_merged(heir, job);
+    heir.serial = std::max(heir.serial, job.serial);
     remove(job);
     dispatcher_.release(job);
 }
 
 // They have one row, under the higher serial; the heir clears it when it is settled.
-void PendingJobs::leave_row(const Job& job, Job& heir) {
-    if (!job.is_stored) return;
-    if (heir.is_stored) counters_.jobs_pending.set(counters_.jobs_pending.get() - 1);
-    heir.serial = heir.is_stored ? std::max(heir.serial, job.serial) : job.serial;
-    heir.is_stored = true;
+void PendingJobs::note_merged(Job& heir, const Job& job) {
+    if (job.is_stored && heir.is_stored)
+        counters_.jobs_pending.set(counters_.jobs_pending.get() - 1);
+    heir.is_stored |= job.is_stored;
+    counters_.pushes_superseded.add();
 }
 
 }  // namespace knuckle::engine

@@ -42,9 +42,9 @@ private:
     // Another push to the same device, on the same lane.
     [[nodiscard]] push::Job* find_other(const push::Job& job);
     void put(push::Job& job);
-    void supersede(push::Job& older, push::Job& newer);
+    void merge(push::Job& job, push::Job& other);
     void drop(push::Job& job, push::Job& heir);
-    void leave_row(const push::Job& job, push::Job& heir);
+    void note_merged(push::Job& heir, const push::Job& job);
 
     push::Dispatcher& dispatcher_;
     metrics::Counters& counters_;

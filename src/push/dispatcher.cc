@@ -128,21 +128,24 @@ void Dispatcher::release(Job& job) {
     if (--payload.references == 0) drop_payload(payload);
 }
 
-void Dispatcher::supersede(Job& older, Job& newer) {
-    KNUCKLE_ASSERT(older.state == JobState::waiting || older.state == JobState::delayed);
-    KNUCKLE_ASSERT(newer.state == JobState::waiting || newer.state == JobState::delayed);
-    older.expires = std::max(older.expires, newer.expires);
-    if (!newer.is_background || older.is_background) {
-        std::swap(older.payload, newer.payload);
-        older.push = newer.push;
-        older.accepted = newer.accepted;
-        older.token = newer.token;
-        older.token_size = newer.token_size;
-        older.registered = newer.registered;
-        older.is_background = newer.is_background;
-        older.attempts = newer.attempts;
+void Dispatcher::merge(Job& job, Job& other) {
+    KNUCKLE_ASSERT(job.state == JobState::waiting || job.state == JobState::delayed);
+    KNUCKLE_ASSERT(other.state == JobState::waiting || other.state == JobState::delayed);
+    job.expires = std::max(job.expires, other.expires);
+    const bool has_more_to_say =
+        job.is_background != other.is_background ? job.is_background : job.serial <= other.serial;
+    if (has_more_to_say) {
+        std::swap(job.payload, other.payload);
+        job.push = other.push;
+        job.accepted = other.accepted;
+        job.token = other.token;
+        job.token_size = other.token_size;
+        job.registered = other.registered;
+        job.is_background = other.is_background;
+        job.attempts = other.attempts;
     }
-    release(newer);
+    job.serial = std::max(job.serial, other.serial);
+    release(other);
 }
 
 // Takes the job out of whatever it is in.

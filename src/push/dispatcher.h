@@ -9,7 +9,7 @@
 //     Job* next = dispatcher.take(lane, trust, now)   out of it, for a free stream: in flight
 //   Verdict verdict = dispatcher.settle(job, answer, now)   retry: queued or delayed again
 //     dispatcher.release(*job)              after any other verdict
-//     dispatcher.supersede(older, newer)    two waiting pushes for one device become one
+//     dispatcher.merge(job, other)          two waiting pushes for one device become one
 //
 // A lane is one app's way to one provider: topic, credential and endpoint in common.
 // Owner: engine::Worker.  Thread: its worker's.  Limits: jobs_max jobs, as many payloads.
@@ -65,9 +65,9 @@ public:
     // A delayed job whose time has come.
     void resume(Job& job, Now now);
     void release(Job& job);
-    // `older` keeps its place and goes out with what `newer` has to say, which is released; unless
-    // that would make a push that is seen one that is not. Both wait or are delayed.
-    void supersede(Job& older, Job& newer);
+    // Both wait or are delayed. `job` keeps its place and goes out with what the newer of them has
+    // to say, or the one that is seen, and `other` is released.
+    void merge(Job& job, Job& other);
 
     [[nodiscard]] Job* find(JobId id) { return jobs_.find(id); }
     [[nodiscard]] JobId id_of(const Job& job) { return jobs_.id_of(job); }

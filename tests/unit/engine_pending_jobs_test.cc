@@ -14,6 +14,8 @@ namespace {
 
 constexpr Now kNow{{1'000'000'000}, store::kNoon};
 
+using Texts = std::vector<std::string>;
+
 struct Hands {
     push::Job& job(const std::string& device, const std::string& text, bool is_background = false) {
         push::Payload* const payload = dispatcher.copy_payload(text);
@@ -23,6 +25,7 @@ struct Hands {
         job->device = store::id_of(device);
         job->is_background = is_background;
         job->expires = kNow.unix + hours(1);
+        job->serial = ++last_serial;
         return *job;
     }
     push::Job& waiting(const std::string& device, const std::string& text) {
@@ -30,9 +33,8 @@ struct Hands {
         dispatcher.submit(one, kNow);
         return one;
     }
-    push::Job& stored(push::Job& job, uint64_t serial) {
+    push::Job& stored(push::Job& job) {
         job.is_stored = true;
-        job.serial = serial;
         counters.jobs_pending.set(counters.jobs_pending.get() + 1);
         return job;
     }
@@ -59,14 +61,13 @@ struct Hands {
         return texts;
     }
 
+    uint64_t last_serial = 0;
     Timers timers;
     Random random{1};
     metrics::Counters counters;
     push::Dispatcher dispatcher{{.jobs_max = 64, .lanes_count = 2}, timers, random};
     engine::PendingJobs pending{dispatcher, counters};
 };
-
-using Texts = std::vector<std::string>;
 
 }  // namespace
 
@@ -110,13 +111,50 @@ TEST_CASE("a push in flight is left alone, and the next one waits beside it", "[
 
 TEST_CASE("what is on its way when its sender gives up makes what waits superfluous", "[pending]") {
     Hands hands;
+    push::Job& waits = hands.waiting("ben", "for a long time");
+    push::Job& older = hands.waiting("anna", "older");
     push::Job& newer = hands.waiting("anna", "newer");
-    CHECK(&hands.next() == &newer);
-    hands.pending.add(hands.stored(hands.waiting("anna", "older"), 5));
-    hands.pending.add(hands.stored(newer, 7));
-    CHECK(hands.dispatcher.jobs_count() == 1);
-    CHECK(hands.counters.jobs_pending.get() == 1);
-    hands.done(newer);
+    CHECK(&hands.next() == &waits);
+    CHECK(&hands.next() == &older);
+    SECTION("if it was sent after the other's knock") {
+        hands.fail(older);
+        CHECK(&hands.next() == &older);
+        hands.fail(older);  // it waits for its timer
+        CHECK(&hands.next() == &newer);
+        hands.pending.add(hands.stored(older));
+        hands.pending.add(hands.stored(newer));
+        CHECK(hands.dispatcher.jobs_count() == 2);
+        CHECK(hands.counters.jobs_pending.get() == 1);
+        hands.done(newer);
+    }
+    SECTION("but not if it may have been sent before") {
+        hands.pending.add(hands.stored(newer));
+        hands.pending.add(hands.stored(older));
+        CHECK(hands.dispatcher.jobs_count() == 3);
+        SECTION("it is delivered, the other still goes out") {
+            hands.done(older);
+            CHECK(hands.take_all() == Texts{"newer"});
+        }
+        SECTION("it must go out again, which the other does for it") {
+            hands.fail(older);
+            hands.pending.resubmit(older);
+            CHECK(hands.dispatcher.jobs_count() == 2);
+            CHECK(hands.counters.jobs_pending.get() == 1);
+            CHECK(hands.take_all() == Texts{"newer"});
+        }
+    }
+    hands.done(waits);
+}
+
+TEST_CASE("an older knock that gives up later does not have the last word", "[pending]") {
+    Hands hands;
+    push::Job& older = hands.waiting("anna", "older");
+    push::Job& newer = hands.waiting("anna", "newer");
+    const uint64_t serial = newer.serial;
+    hands.pending.add(hands.stored(newer));
+    hands.pending.add(hands.stored(older));
+    CHECK(newer.serial == serial);
+    CHECK(hands.take_all() == Texts{"newer"});
 }
 
 TEST_CASE("two pushes that become one have one row, which the one clears", "[pending]") {
@@ -124,15 +162,16 @@ TEST_CASE("two pushes that become one have one row, which the one clears", "[pen
     push::Job& older = hands.waiting("anna", "older");
     push::Job& newer = hands.waiting("anna", "newer");
     SECTION("both are stored") {
-        hands.stored(older, 5);
-        hands.stored(newer, 7);
+        hands.stored(older);
+        hands.stored(newer);
     }
-    SECTION("the newer one did not reach the disk") { hands.stored(older, 7); }
-    SECTION("the older one did not") { hands.stored(newer, 7); }
+    SECTION("the newer one did not reach the disk") { hands.stored(older); }
+    SECTION("the older one did not") { hands.stored(newer); }
+    const uint64_t serial = newer.serial;
     hands.pending.add(older);
     hands.pending.add(newer);
     CHECK(older.is_stored);
-    CHECK(older.serial == 7);
+    CHECK(older.serial == serial);
     CHECK(hands.counters.jobs_pending.get() == 1);
     CHECK(hands.take_all() == Texts{"newer"});
 }

@@ -133,7 +133,9 @@ TEST_CASE("of two pushes that wait, one goes out: the newer, in the older's plac
     older.expires = newer.expires + hours(1);
     newer.push = Uuid{{1, 2, 3}};
     const Payload* const payload = newer.payload;
-    desk.dispatcher.supersede(older, newer);
+    newer.serial = 1;
+    desk.dispatcher.merge(older, newer);
+    CHECK(older.serial == 1);
     CHECK(desk.dispatcher.jobs_count() == 2);
     CHECK(older.payload == payload);
     CHECK(older.push == Uuid{{1, 2, 3}});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/supervisor.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <memory>
@@ -205,7 +206,10 @@ bool Supervisor::open(Assembly& assembly) {
 }
 
 void Supervisor::start_threads() {
-    committer_ = std::make_unique<store::Committer>(*env_, *random_);
+    committer_ = std::make_unique<store::Committer>(
+        *env_,
+        *random_,
+        store::PendingLimits{config_.limits.pending_max, config_.limits.pending_bytes_max});
     resealer_ = std::make_unique<store::Resealer>(*env_, *random_, key_path_);
     sweep_ = std::make_unique<store::Sweep>(*env_, *committer_, options_->account_lifetime);
     chores_ = std::make_unique<store::Chores>(*resealer_, *sweep_, admin_loop_.now().instant);
@@ -331,6 +335,14 @@ Page Supervisor::show_metrics() {
     process.damaged_rows = swept.damaged.get();
     process.resealed_rows = resealer_->counts().resealed.get();
     process.is_key_retiring = resealer_->is_under_way();
+    const store::PendingCounts& pending = committer_->pending_counts();
+    process.pending_rows = pending.rows.get();
+    process.pending_bytes = pending.bytes.get();
+    if (const uint64_t oldest = pending.oldest.get(); oldest != 0) {
+        const Duration age =
+            admin_loop_.now().unix - from_unix_seconds(static_cast<int64_t>(oldest));
+        process.pending_age = std::max(age, Duration{});
+    }
     return {.status = 200,
             .content_type = metrics::kContentType,
             .body = metrics::render(counters, outcomes, process)};

@@ -105,8 +105,10 @@ struct Limits {
     Rate tokens_per_address{6'000, hours(1)};
     Rate tokens_per_account{2'000, hours(24)};
     std::vector<std::string> unlimited_addresses;
-    uint32_t devices_max = 100;    // per account
-    uint32_t tokens_max = 20'000;  // per account
+    uint32_t devices_max = 100;      // per account
+    uint32_t tokens_max = 20'000;    // per account
+    uint32_t pending_max = 100'000;  // pushes on disk, of all workers
+    uint32_t pending_bytes_max = 100'000'000;
 
     bool operator==(const Limits&) const = default;
 };

@@ -13,6 +13,7 @@ namespace knuckle::config {
 namespace {
 
 constexpr uint32_t kCountMax = 1'000'000;
+constexpr uint32_t kPendingBytesMax = 4'000'000'000;
 constexpr Duration kKnockIntervalMax = minutes(1);
 constexpr Duration kBackgroundWindowMax = hours(6);
 constexpr Duration kLifetimeMax = hours(24 * 3650);
@@ -290,6 +291,8 @@ void read_limits(Reading& reading, Table& root, Config& config) {
     limits.whole("upstreams_max", config.upstreams_max, 1, kUpstreamsMax);
     limits.whole("connections_max", config.connections_max, 1, kCountMax);
     limits.whole("jobs_max", config.jobs_max, 1, kCountMax);
+    limits.whole("pending_max", config.limits.pending_max, 1, kCountMax);
+    limits.whole("pending_bytes_max", config.limits.pending_bytes_max, 10'000, kPendingBytesMax);
     read_abuse_limits(reading, limits, config.limits);
     limits.finish();
 }

@@ -317,8 +317,10 @@ void Knocks::finish(Knock& knock, Now now) {
 void Knocks::answer(const Knock& knock, bool is_stored, bool is_lost, Now now) {
     if (!conns_.is_waiting(knock.origin)) return core_.counters.count(KnockResult::abandoned);
     if (is_lost) {
-        core_.counters.count(KnockResult::store_failed);
-        return conns_.answer(knock.origin, not_stored(), now);
+        core_.counters.count(knock.is_table_full ? KnockResult::overloaded
+                                                 : KnockResult::store_failed);
+        return conns_.answer(
+            knock.origin, knock.is_table_full ? too_many_pushes() : not_stored(), now);
     }
     core_.counters.count(knock.is_coalesced    ? KnockResult::coalesced
                          : is_stored           ? KnockResult::stored
@@ -331,8 +333,11 @@ void Knocks::answer(const Knock& knock, bool is_stored, bool is_lost, Now now) {
 // its time all the same, but whoever comes next tries the disk for himself.
 void Knocks::distrust(const Knock& knock) {
     core_.limits.give_back_knock(knock.pass);
-    for (Knock* each = line_.next(knock); each != nullptr; each = line_.next(*each))
-        each->has_failed |= each->is_coalesced;
+    for (Knock* each = line_.next(knock); each != nullptr; each = line_.next(*each)) {
+        if (!each->is_coalesced) continue;
+        each->has_failed = true;
+        each->is_table_full |= knock.is_table_full;
+    }
 }
 
 // Whoever has nobody deferred before it any more.
@@ -431,7 +436,9 @@ void Knocks::on_committed(const store::Committed& committed, Now now) {
     KNUCKLE_ASSERT(knock->writes_open > 0);
     --knock->writes_open;
     // not_found: the account or device is gone, so there is nothing left to push for.
-    if (committed.status == store::WriteStatus::failed) knock->has_failed = true;
+    if (committed.status == store::WriteStatus::over_quota) knock->is_table_full = true;
+    if (committed.status == store::WriteStatus::failed || knock->is_table_full)
+        knock->has_failed = true;
     finish_if_settled(*knock, now);
 }
 

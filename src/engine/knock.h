@@ -56,6 +56,7 @@ struct Knock {
     bool is_answered = false;   // its sender waits no more
     bool has_delivered = false;
     bool has_failed = false;  // a pending record could not be written, its own or one it relies on
+    bool is_table_full = false;  // which is why
 
     [[nodiscard]] bool is_deferred() const { return deferral > Duration{}; }
 };

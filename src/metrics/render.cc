@@ -248,6 +248,13 @@ void render_store(const Process& process, Page& page) {
         process.damaged_rows);
     page.add({"store_resealed_rows_total", kCounter, "Rows sealed anew because their key retires."},
              process.resealed_rows);
+    page.add({"pending_pushes",
+              kGauge,
+              "Pushes on disk that will be sent, whether they are in memory or not."},
+             process.pending_rows);
+    page.add({"pending_bytes", kGauge, "Room that they take on disk."}, process.pending_bytes);
+    page.begin({"pending_oldest_seconds", kGauge, "How long the oldest of them has been there."});
+    page.sample("", "", format_seconds(static_cast<uint64_t>(process.pending_age.ns)));
     page.add({"store_key_rotation", kGauge, "1 while rows are sealed anew with a new key, else 0."},
              process.is_key_retiring ? 1 : 0);
 }

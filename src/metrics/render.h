@@ -37,6 +37,9 @@ struct Process {
     uint64_t damaged_rows = 0;      // met by the last sweep
     uint64_t resealed_rows = 0;     // since the start
     bool is_key_retiring = false;   // a key rotation is under way
+    uint64_t pending_rows = 0;
+    uint64_t pending_bytes = 0;
+    Duration pending_age{};  // of the oldest
 };
 
 // `workers` are summed. `outcome_names[i]` is what Counters::pushes[i] counts; at most

@@ -28,8 +28,8 @@ WriteStatus refusal(Row row) {
 }  // namespace
 
 struct Committer::State {
-    State(const Env& env, crypto::SecureRandom& source)
-        : env_state(env.state()), random(source), vault(env.state().keys) {}
+    State(const Env& env, crypto::SecureRandom& source, const PendingLimits& limits)
+        : env_state(env.state()), random(source), vault(env.state().keys), ledger(limits) {}
 
     template <typename Record>
     Result<Row> read(const RowKey& key, Record& record, size_t clear_size = 0);
@@ -38,6 +38,10 @@ struct Committer::State {
     Result<void> put_token(const RowKey& key, ByteView plain, UnixTime expires);
     Result<void> erase_tokens(std::span<const LookupHash> tokens);
     Result<Expired> expire(std::span<const LookupHash> tokens, UnixTime now);
+    Result<void> count_pending();
+    PendingLedger::Row note_of(const RowKey& key, ByteView value);
+    Result<WriteStatus> put_pending(const RowKey& key, const Pending& pending);
+    Result<void> erase_pending(const RowKey& key);
 
     // One function per kind of write.
     Result<WriteStatus> apply(const CreateAccount& change);
@@ -60,7 +64,9 @@ struct Committer::State {
     OwnedTokens owned{rows};
     crypto::SecureRandom& random;
     Vault vault;
-    PlainBytes read_plain;  // what the record read last points into
+    PendingLedger ledger;
+    bool has_counted = false;  // the ledger knows what was there before us
+    PlainBytes read_plain;     // what the record read last points into
     PlainBytes write_plain;
     SealedBytes sealed;
     std::array<uint8_t, kExpirySize + sizeof(SealedBytes)> token_value;
@@ -153,7 +159,8 @@ Result<WriteStatus> Committer::State::apply(const DeleteAccount& change) {
     const auto tokens = KNUCKLE_TRY(owned.take(change.account));
     KNUCKLE_TRY(erase_tokens(tokens));
     KNUCKLE_TRY(rows.erase_all(devices_of(change.account)));
-    KNUCKLE_TRY(rows.erase_all(pending_of(change.account)));
+    for (const RowKey& pending : KNUCKLE_TRY(rows.list(pending_of(change.account))))
+        KNUCKLE_TRY(erase_pending(pending));
     KNUCKLE_TRY(rows.erase(key));
     return WriteStatus::done;
 }
@@ -187,7 +194,7 @@ Result<WriteStatus> Committer::State::apply(const DeleteDevice& change) {
     if (!KNUCKLE_TRY(rows.has(key))) return WriteStatus::not_found;
     const auto tokens = KNUCKLE_TRY(owned.take(ref));
     KNUCKLE_TRY(erase_tokens(tokens));
-    KNUCKLE_TRY(rows.erase(pending_key(ref)));
+    KNUCKLE_TRY(erase_pending(pending_key(ref)));
     KNUCKLE_TRY(rows.erase(key));
     return WriteStatus::done;
 }
@@ -253,17 +260,75 @@ Result<WriteStatus> Committer::State::apply(const DeleteToken& change) {
 }
 
 Result<WriteStatus> Committer::State::apply(const PutPending& change) {
-    const Pending& pending = change.pending;
-    const ByteView plain = encode(pending, write_plain);
-    if (plain.empty()) return WriteStatus::failed;
-    const DeviceRef ref{pending.account, pending.device};
+    const DeviceRef ref{change.pending.account, change.pending.device};
+    if (encode(change.pending, write_plain).empty()) return WriteStatus::failed;
     if (!KNUCKLE_TRY(rows.has(device_key(ref)))) return WriteStatus::not_found;
     const RowKey key = pending_key(ref);
     PendingRecord record;
     const Row row = KNUCKLE_TRY(read(key, record));
-    if (row == Row::sound && record.serial > pending.serial) return WriteStatus::done;
-    KNUCKLE_TRY(put_sealed(key, plain));
+    if (row == Row::sound && record.serial > change.pending.serial) return WriteStatus::done;
+    const bool is_to_be_seen = row == Row::sound && !record.is_background &&
+                               change.pending.is_background &&
+                               record.expires > change.pending.accepted;
+    if (is_to_be_seen) {
+        Pending pending = change.pending;
+        pending.is_background = false;
+        pending.push = record.push;
+        pending.payload = record.payload;
+        return put_pending(key, pending);
+    }
+    return put_pending(key, change.pending);
+}
+
+Result<WriteStatus> Committer::State::put_pending(const RowKey& key, const Pending& pending) {
+    const auto old_value = KNUCKLE_TRY(rows.get(key));
+    const PendingLedger::Row old = old_value ? note_of(key, *old_value) : PendingLedger::Row();
+    const ByteView plain = encode(pending, write_plain);
+    const ByteView value = vault.seal(key.view(), plain, random, sealed);
+    const PendingLedger::Row note{key.view().size() + value.size(), pending.accepted};
+    if (!ledger.has_room(note, old)) return WriteStatus::over_quota;
+    KNUCKLE_TRY(erase_pending(key));
+    ledger.put(note);
+    KNUCKLE_TRY(rows.put(key, value));
     return WriteStatus::done;
+}
+
+// What the ledger knows of a row.
+PendingLedger::Row Committer::State::note_of(const RowKey& key, ByteView value) {
+    PendingLedger::Row note{.size = key.view().size() + value.size()};
+    PendingRecord record;
+    const auto plain = vault.open(key.view(), value, read_plain);
+    if (plain && decode(*plain, record)) note.accepted = record.accepted;
+    return note;
+}
+
+Result<void> Committer::State::erase_pending(const RowKey& key) {
+    const auto value = KNUCKLE_TRY(rows.get(key));
+    if (!value) return {};
+    ledger.erase(note_of(key, *value));
+    return rows.erase(key);
+}
+
+// Once; whatever it was that came before us, and however it ended.
+Result<void> Committer::State::count_pending() {
+    constexpr size_t kRowsAtOnce = 1'000;
+    Transaction transaction = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
+    rows = Rows(transaction.get(), env_state.tree);
+    const RowKey front(Table::pending);
+    for (RowKey from = front;;) {
+        const auto found = KNUCKLE_TRY(rows.list(front, from, kRowsAtOnce));
+        for (const RowView& row : found) {
+            const auto key = RowKey::from(row.key);
+            if (key) ledger.put(note_of(*key, row.value));
+        }
+        if (found.size() < kRowsAtOnce) break;
+        from = *RowKey::from(found.back().key);
+        constexpr uint8_t kNext = 0;
+        from.add({&kNext, 1});
+    }
+    ledger.keep();
+    has_counted = true;
+    return {};
 }
 
 Result<WriteStatus> Committer::State::apply(const ClearPending& change) {
@@ -271,12 +336,13 @@ Result<WriteStatus> Committer::State::apply(const ClearPending& change) {
     PendingRecord record;
     const Row row = KNUCKLE_TRY(read(key, record));
     const bool is_newer = row == Row::sound && record.serial > change.serial;
-    if (!is_newer) KNUCKLE_TRY(rows.erase(key));
+    if (!is_newer) KNUCKLE_TRY(erase_pending(key));
     return WriteStatus::done;
 }
 
 Result<void> Committer::State::apply_all(std::span<const Write> writes,
                                          std::span<WriteStatus> statuses) {
+    if (!has_counted) KNUCKLE_TRY(count_pending());
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env_state.lmdb.get()));
     rows = Rows(transaction.get(), env_state.tree);
     for (size_t i = 0; i < writes.size(); ++i) {
@@ -312,17 +378,27 @@ Result<Expired> Committer::State::expire(std::span<const LookupHash> tokens, Uni
     return expired;
 }
 
-Committer::Committer(const Env& env, crypto::SecureRandom& random)
-    : state_(std::make_unique<State>(env, random)) {}
+Committer::Committer(const Env& env, crypto::SecureRandom& random, const PendingLimits& limits)
+    : state_(std::make_unique<State>(env, random, limits)) {
+    // If this fails, so will the first batch, which tries it again.
+    static_cast<void>(state_->count_pending());
+}
 Committer::~Committer() = default;
 
 Result<void> Committer::apply(std::span<const Write> writes, std::span<WriteStatus> statuses) {
     KNUCKLE_ASSERT(writes.size() == statuses.size());
     KNUCKLE_ASSERT(writes.size() <= kBatchWritesMax);
     auto result = state_->apply_all(writes, statuses);
-    if (!result) std::ranges::fill(statuses, WriteStatus::failed);
+    if (result) {
+        state_->ledger.keep();
+    } else {
+        state_->ledger.forget();
+        std::ranges::fill(statuses, WriteStatus::failed);
+    }
     return result;
 }
+
+const PendingCounts& Committer::pending_counts() const { return state_->ledger.counts(); }
 
 Result<Expired> Committer::expire(std::span<const LookupHash> tokens, UnixTime now) {
     return state_->expire(tokens, now);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Applies a batch of writes in one transaction and syncs it: group commit as a plain function.
 //
-//     Committer committer(env, random);
+//     Committer committer(env, random, pending_limits);
 //     auto result = committer.apply(writes, statuses);    statuses[i] answers writes[i]
 //
 // Writes take effect in their order; each sees what those before it did. An error (map full, disk
@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "crypto/random.h"
 #include "store/env.h"
+#include "store/pending_ledger.h"
 #include "store/schema.h"
 #include "store/write.h"
 
@@ -34,7 +35,7 @@ struct Expired {
 
 class Committer {
 public:
-    Committer(const Env& env, crypto::SecureRandom& random);
+    Committer(const Env& env, crypto::SecureRandom& random, const PendingLimits& limits = {});
     ~Committer();
     Committer(const Committer&) = delete;
     Committer& operator=(const Committer&) = delete;
@@ -45,6 +46,9 @@ public:
     // Erases tokens that have expired, all in one transaction and each with its entry in the list
     // of its device. For store::Sweep, which looks for them.
     Result<Expired> expire(std::span<const LookupHash> tokens, UnixTime now);
+
+    // Of the pending rows. Any thread.
+    [[nodiscard]] const PendingCounts& pending_counts() const;
 
     // Can the database be written? Writes one small row as it was, and syncs it.
     Result<void> probe();

@@ -78,7 +78,8 @@ struct DeleteToken {
     std::string text;
 };
 // Supersedes an older pending knock of the same device; gives way, but is done, to one with a
-// higher serial. not_found: the device is gone.
+// higher serial. One that nobody sees goes on as what it supersedes if that is seen. not_found: the
+// device is gone. over_quota: the table is full (store/pending_ledger.h).
 struct PutPending {
     Pending pending;
 };

@@ -166,6 +166,7 @@ public:
 
     // What it is opened with from the next time on.
     Keys keys = some_keys();
+    PendingLimits pending_limits;
 
     void open() { open(map_size_); }
     void open(size_t map_size) {
@@ -174,7 +175,7 @@ public:
             {.directory = directory_.path(), .keys = keys, .now = kNoon, .map_size = map_size_});
         if (!env) FAIL(env.error().what);
         env_.emplace(std::move(*env));
-        committer_ = std::make_unique<Committer>(*env_, random_);
+        committer_ = std::make_unique<Committer>(*env_, random_, pending_limits);
         reader_ = std::make_unique<Reader>(*env_);
     }
     void close() {

@@ -135,6 +135,8 @@ logins_per_account = "4 per hour"
 tokens_per_address = "5 per minute"
 tokens_per_account = "6 per day"
 unlimited_addresses = ["192.0.2.7"]
+pending_max = 9
+pending_bytes_max = 4000000000
 devices_max = 7
 tokens_max = 8
 [chatsecure]
@@ -192,7 +194,9 @@ team_id = "DEF123GHIJ"
                                   {6, hours(24)},
                                   {"192.0.2.7"},
                                   7,
-                                  8});
+                                  8,
+                                  9,
+                                  4'000'000'000});
     CHECK(config.chatsecure ==
           ChatSecure{
               "http://127.0.0.1:8080/api/v1/", "pubsub.example.org", hours(168), hours(216), true});

@@ -314,6 +314,30 @@ TEST_CASE("a clock that is set back makes no knock older than it is", "[knock]")
     world->leave();
 }
 
+TEST_CASE("when the disk has as many pushes as it may have, a knock for one more phone is 503",
+          "[knock]") {
+    store::Shelf shelf;
+    shelf.pending_limits.rows_max = 1;
+    shelf.reopen();
+    EngineWorld::Setup setup;
+    setup.dials = Dials::refused;
+    EngineWorld world(setup, shelf);
+    const Phone anna = world.phone("anna");
+    const Phone ben = world.phone("ben");
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    const HttpAnswer refusal = world.ask(knock(ben.token));
+    CHECK(refusal.status == 503);
+    CHECK(refusal.field("Retry-After") == std::to_string(engine::kRetryAfterSeconds));
+    CHECK(world.knocks(KnockResult::overloaded) == 1);
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    world.dials = Dials::succeed;
+    world.pass(minutes(1));
+    CHECK(world.pushes_to(anna) == 1);
+    CHECK(shelf.pending().empty());
+    CHECK(world.ask(knock(ben.token)).status == 202);
+    world.leave();
+}
+
 TEST_CASE("hours without a provider cost as many pushes as there are phones", "[knock]") {
     EngineWorld::Setup setup;
     setup.dials = Dials::refused;

@@ -255,6 +255,100 @@ TEST_CASE("The newest knock of a device is the one that waits", "[store][committ
     CHECK(shelf.pending().empty());
 }
 
+TEST_CASE("A knock to be seen does not vanish into one that is not",
+          "[store][committer][pending]") {
+    Shelf shelf;
+    const Device phone = shelf.has(a_device(shelf.has(an_account("anna")), "phone"));
+    const Pending loud = shelf.has(a_pending(phone, 5));
+    Pending quiet = a_pending(phone, 6);
+    quiet.is_background = true;
+    SECTION("it is still worth something") {
+        shelf.has(quiet);
+        const Pending row = shelf.pending().at(0);
+        CHECK_FALSE(row.is_background);
+        CHECK(row.payload == loud.payload);
+        CHECK(row.push == loud.push);
+        CHECK(row.serial == quiet.serial);
+        CHECK(row.expires == quiet.expires);
+    }
+    SECTION("it has expired") {
+        quiet.accepted = loud.expires;
+        shelf.has(quiet);
+        CHECK(shelf.pending() == std::vector{quiet});
+    }
+    SECTION("it is the newer one") {
+        quiet.serial = 4;
+        shelf.write(ClearPending{phone.account, phone.id, 9});
+        shelf.has(quiet);
+        shelf.has(loud);
+        CHECK(shelf.pending() == std::vector{loud});
+    }
+}
+
+TEST_CASE("Knocks that wait have a limit, and what there is is counted",
+          "[store][committer][pending]") {
+    Shelf shelf;
+    shelf.pending_limits = {.rows_max = 2, .bytes_max = 1'000};
+    shelf.reopen();
+    const Account anna = shelf.has(an_account("anna"));
+    const Account ben = shelf.has(an_account("ben"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const Device tablet = shelf.has(a_device(anna, "tablet"));
+    const Device third = shelf.has(a_device(ben, "ben's"));
+    const auto counts = [&] {
+        const PendingCounts& now = shelf.committer().pending_counts();
+        return std::vector{now.rows.get(), now.bytes.get(), now.oldest.get()};
+    };
+    const auto second_of = [](const Pending& row) {
+        return static_cast<uint64_t>(to_unix_seconds(row.accepted));
+    };
+    const auto before = counts();
+    CHECK(before == std::vector<uint64_t>{0, 0, 0});
+    const Pending first = shelf.has(a_pending(phone, 1));
+    const uint64_t size = counts()[1];
+    CHECK(size > first.payload.size());
+    shelf.has(a_pending(tablet, 2));
+    CHECK(counts() == std::vector{uint64_t{2}, 2 * size, second_of(first)});
+
+    SECTION("no room for a third, but for a newer one") {
+        CHECK(shelf.write(PutPending{a_pending(third, 3)}) == WriteStatus::over_quota);
+        shelf.has(a_pending(phone, 4));
+        CHECK(counts() == std::vector{uint64_t{2}, 2 * size, second_of(a_pending(phone, 2))});
+        CHECK(shelf.write(ClearPending{anna.id, tablet.id, 2}) == WriteStatus::done);
+        shelf.has(a_pending(third, 3));
+        CHECK(counts()[0] == 2);
+    }
+    SECTION("no room for many bytes: what was there stays") {
+        Pending large = a_pending(phone, 4);
+        large.payload = std::string(1'000, 'p');
+        CHECK(shelf.write(PutPending{large}) == WriteStatus::over_quota);
+        CHECK(shelf.pending().size() == 2);
+        CHECK(counts()[1] == 2 * size);
+    }
+    SECTION("after a restart it is the same") {
+        const auto now = counts();
+        shelf.reopen();
+        CHECK(counts() == now);
+        CHECK(shelf.write(PutPending{a_pending(third, 3)}) == WriteStatus::over_quota);
+    }
+    SECTION("they go with their device, or their account") {
+        CHECK(shelf.write(DeleteDevice{anna.id, tablet.id}) == WriteStatus::done);
+        CHECK(counts() == std::vector{uint64_t{1}, size, second_of(first)});
+        CHECK(shelf.write(DeleteAccount{anna.id}) == WriteStatus::done);
+        CHECK(counts() == before);
+    }
+    SECTION("what is damaged takes room, too") {
+        shelf.tamper([&](Rows& rows) {
+            REQUIRE(rows.put(pending_key({anna.id, phone.id}), as_bytes("damaged")));
+        });
+        shelf.reopen();
+        CHECK(counts()[0] == 2);
+        shelf.has(a_pending(phone, 9));
+        CHECK(counts()[0] == 2);
+        CHECK(counts()[1] == 2 * size);
+    }
+}
+
 TEST_CASE("A write beyond the limits fails alone", "[store][committer]") {
     Shelf shelf;
     const Account anna = shelf.has(an_account("anna"));

@@ -121,7 +121,15 @@ public:
         if (row != pending.end() && row->second.serial > change.pending.serial) {
             return WriteStatus::done;
         }
-        pending[key] = change.pending;
+        Pending next = change.pending;
+        const bool is_to_be_seen = row != pending.end() && !row->second.is_background &&
+                                   next.is_background && row->second.expires > next.accepted;
+        if (is_to_be_seen) {
+            next.is_background = false;
+            next.push = row->second.push;
+            next.payload = row->second.payload;
+        }
+        pending[key] = next;
         return WriteStatus::done;
     }
     WriteStatus apply(const ClearPending& change) {

@@ -277,7 +277,12 @@ void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action
     if (action == push::Action::forget) {
         static_cast<void>(core_.outbox.submit(
             {.worker = core_.worker,
-             .change = store::MarkDeviceDead{job.account, job.device, job.registered}}));
+             .change = store::MarkDeviceDead{.account = job.account,
+                                             .device = job.device,
+                                             .registered = job.registered,
+                                             .reason = std::string(answer.reason),
+                                             .dead_since = answer.dead_since,
+                                             .noticed = now.unix}}));
     }
     if (job.is_stored) {
         static_cast<void>(core_.outbox.submit(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "store/feedback_log.h"
 #include "store/lmdb_env.h"
 #include "store/owned_tokens.h"
 #include "store/rows.h"
@@ -57,6 +58,9 @@ struct Committer::State {
     Result<WriteStatus> apply(const DeleteToken& change);
     Result<WriteStatus> apply(const PutPending& change);
     Result<WriteStatus> apply(const ClearPending& change);
+    Result<WriteStatus> apply(const NoteFeedbackSent& change);
+    Result<WriteStatus> apply(const TrimFeedback& change);
+    Result<void> report(Feedback&& event);
     Result<void> apply_all(std::span<const Write> writes, std::span<WriteStatus> statuses);
 
     Env::State& env_state;
@@ -64,6 +68,7 @@ struct Committer::State {
     OwnedTokens owned{rows};
     crypto::SecureRandom& random;
     Vault vault;
+    FeedbackLog feedback{rows, vault, random};
     PendingLedger ledger;
     bool has_counted = false;  // the ledger knows what was there before us
     PlainBytes read_plain;     // what the record read last points into
@@ -161,6 +166,7 @@ Result<WriteStatus> Committer::State::apply(const DeleteAccount& change) {
     KNUCKLE_TRY(rows.erase_all(devices_of(change.account)));
     for (const RowKey& pending : KNUCKLE_TRY(rows.list(pending_of(change.account))))
         KNUCKLE_TRY(erase_pending(pending));
+    KNUCKLE_TRY(feedback.forget(change.account));
     KNUCKLE_TRY(rows.erase(key));
     return WriteStatus::done;
 }
@@ -182,9 +188,19 @@ Result<WriteStatus> Committer::State::apply(const CreateDevice& change) {
 Result<WriteStatus> Committer::State::apply(const UpdateDevice& change) {
     const ByteView plain = encode(change.device, write_plain);
     if (plain.empty()) return WriteStatus::failed;
-    const RowKey key = device_key({change.device.account, change.device.id});
-    if (!KNUCKLE_TRY(rows.has(key))) return WriteStatus::not_found;
+    const Device& device = change.device;
+    const RowKey key = device_key({device.account, device.id});
+    DeviceRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row == Row::absent) return WriteStatus::not_found;
+    const bool is_revived = row == Row::sound && record.is_dead && !device.is_dead;
     KNUCKLE_TRY(put_sealed(key, plain));
+    if (!is_revived) return WriteStatus::done;
+    KNUCKLE_TRY(report({.account = device.account,
+                        .device = device.id,
+                        .device_kind = device.kind,
+                        .kind = FeedbackKind::revived,
+                        .noticed = device.registered}));
     return WriteStatus::done;
 }
 
@@ -195,6 +211,7 @@ Result<WriteStatus> Committer::State::apply(const DeleteDevice& change) {
     const auto tokens = KNUCKLE_TRY(owned.take(ref));
     KNUCKLE_TRY(erase_tokens(tokens));
     KNUCKLE_TRY(erase_pending(pending_key(ref)));
+    KNUCKLE_TRY(feedback.forget(ref));
     KNUCKLE_TRY(rows.erase(key));
     return WriteStatus::done;
 }
@@ -207,7 +224,35 @@ Result<WriteStatus> Committer::State::apply(const MarkDeviceDead& change) {
     if (row != Row::sound) return refusal(row);
     if (record.registered > change.registered || record.is_dead) return WriteStatus::done;
     record.is_dead = true;
+    const DeviceKind kind = record.kind;
     KNUCKLE_TRY(put_sealed(key, encode(to_device(ref, record), write_plain)));
+    KNUCKLE_TRY(report({.account = ref.account,
+                        .device = ref.device,
+                        .device_kind = kind,
+                        .kind = FeedbackKind::dead,
+                        .reason = change.reason.substr(0, kReasonMax),
+                        .dead_since = change.dead_since,
+                        .noticed = change.noticed}));
+    return WriteStatus::done;
+}
+
+// An account that cannot be read does not keep its device from dying: it dies unreported.
+Result<void> Committer::State::report(Feedback&& event) {
+    AccountRecord account;
+    const Row row = KNUCKLE_TRY(read(account_key(event.account), account));
+    if (row != Row::sound) return {};
+    event.app = account.app;
+    static_cast<void>(KNUCKLE_TRY(feedback.append(event)));
+    return {};
+}
+
+Result<WriteStatus> Committer::State::apply(const NoteFeedbackSent& change) {
+    KNUCKLE_TRY(feedback.note_sent(change.number));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const TrimFeedback& change) {
+    KNUCKLE_TRY(feedback.trim(change.number));
     return WriteStatus::done;
 }
 

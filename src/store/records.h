@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the gateway remembers, as plain values: accounts, devices, whitelist tokens, pending knocks.
+// What the gateway remembers, as plain values: accounts, devices, whitelist tokens, pending knocks,
+// feedback.
 // How they lie on disk is the business of store/schema.h. Owner and thread: whoever holds the
 // value.
 #pragma once
@@ -21,6 +22,7 @@ inline constexpr size_t kPasswordHashMax = 1'024;
 inline constexpr size_t kRegistrationMax = 4'096;
 inline constexpr size_t kTokenTextMax = 100;  // of auth tokens too
 inline constexpr size_t kPayloadMax = 8'192;
+inline constexpr size_t kReasonMax = 64;
 inline constexpr size_t kDevicesPerAccountMax = 1'000;
 inline constexpr size_t kTokensPerAccountMax = 1'000'000;
 
@@ -99,6 +101,27 @@ struct Pending {
     std::string payload;
 
     bool operator==(const Pending&) const = default;
+};
+
+// What the log of feedback holds at most, for how many events and how long.
+inline constexpr uint64_t kFeedbackEventsMax = 100'000;
+inline constexpr Duration kFeedbackLifetime = hours(24 * 30);
+
+enum class FeedbackKind : uint8_t { dead = 1, revived = 2 };
+
+// A device died, or came back to life: the last that is known of it.
+struct Feedback {
+    uint64_t number = 0;  // its place in the log, counted from 1
+    Uuid account{};
+    Uuid device{};
+    DeviceKind device_kind = DeviceKind::apns;
+    FeedbackKind kind = FeedbackKind::dead;
+    std::string app{};
+    std::string reason{};   // the provider's word; empty: it had none
+    UnixTime dead_since{};  // by the provider's clock; 0: it did not say
+    UnixTime noticed{};     // by ours
+
+    bool operator==(const Feedback&) const = default;
 };
 
 }  // namespace knuckle::store

@@ -16,12 +16,19 @@ constexpr uint8_t kHasDeviceId = 0x20;
 constexpr uint8_t kIsActive = 0x40;
 constexpr uint8_t kIsDead = 0x80;
 constexpr uint8_t kIsBackground = 0x01;
+constexpr int kFeedbackShift = 4;
 
 constexpr std::string_view kFormatName("knuckle\0", 8);
 
 std::optional<DeviceKind> kind_of(uint8_t flags) {
     const auto kind = static_cast<DeviceKind>(flags & kKindBits);
     if (kind != DeviceKind::apns && kind != DeviceKind::gcm) return std::nullopt;
+    return kind;
+}
+
+std::optional<FeedbackKind> feedback_kind_of(uint8_t flags) {
+    const auto kind = static_cast<FeedbackKind>(flags >> kFeedbackShift);
+    if (kind != FeedbackKind::dead && kind != FeedbackKind::revived) return std::nullopt;
     return kind;
 }
 
@@ -75,10 +82,28 @@ RowKey pending_key(const DeviceRef& ref) { return pending_of(ref.account).add(re
 
 RowKey pending_of(const Uuid& account) { return RowKey(Table::pending).add(account.view()); }
 
+// Big endian, so that events lie in the order of their numbers.
+RowKey feedback_key(uint64_t number) {
+    std::array<uint8_t, sizeof number> bytes;
+    save(bytes.data(), number);
+    std::ranges::reverse(bytes);
+    return RowKey(Table::feedback).add(bytes);
+}
+
+RowKey latest_feedback_key(const DeviceRef& ref) {
+    return latest_feedback_of(ref.account).add(ref.device.view());
+}
+
+RowKey latest_feedback_of(const Uuid& account) {
+    return RowKey(Table::latest_feedback).add(account.view());
+}
+
 std::optional<size_t> sealed_part_of(Table table) {
     switch (table) {
         case Table::format:
         case Table::owned_tokens:
+        case Table::latest_feedback:
+        case Table::feedback_log:
             return std::nullopt;
         case Table::tokens:
             return kExpirySize;
@@ -88,6 +113,7 @@ std::optional<size_t> sealed_part_of(Table table) {
         case Table::auth_tokens:
         case Table::devices:
         case Table::pending:
+        case Table::feedback:
             return size_t{0};
     }
     return std::nullopt;  // no table of ours
@@ -105,6 +131,13 @@ std::optional<uint16_t> parse_owned_key(ByteView key) {
     if (key.size() != 1 + 2 * kUuidSize + sizeof(uint16_t)) return std::nullopt;
     const ByteView part = key.last(sizeof(uint16_t));
     return static_cast<uint16_t>(part[0] << 8 | part[1]);
+}
+
+std::optional<uint64_t> parse_feedback_key(ByteView key) {
+    if (key.size() != 1 + sizeof(uint64_t)) return std::nullopt;
+    uint64_t number = 0;
+    for (const uint8_t byte : key.subspan(1)) number = number << 8 | byte;
+    return number;
 }
 
 bool decode(ByteView plain, AccountRecord& record) {
@@ -166,6 +199,23 @@ bool decode(ByteView plain, PendingRecord& record) {
     return fields.is_complete() && flags <= kIsBackground && is_app_name(record.app);
 }
 
+bool decode(ByteView plain, FeedbackRecord& record) {
+    FieldReader fields(plain);
+    record.ref.account = fields.uuid();
+    record.ref.device = fields.uuid();
+    const uint8_t flags = fields.byte();
+    const auto device_kind = kind_of(flags);
+    const auto kind = feedback_kind_of(flags);
+    if (!device_kind || !kind) return false;
+    record.device_kind = *device_kind;
+    record.kind = *kind;
+    record.dead_since = fields.time();
+    record.noticed = fields.time();
+    record.app = fields.text(kNameMax);
+    record.reason = fields.text(kReasonMax);
+    return fields.is_complete() && is_app_name(record.app);
+}
+
 Account to_account(const Uuid& id, const AccountRecord& record) {
     return {.id = id,
             .app = std::string(record.app),
@@ -213,6 +263,18 @@ Pending to_pending(const DeviceRef& ref, const PendingRecord& record) {
             .push = record.push,
             .is_background = record.is_background,
             .payload = std::string(record.payload)};
+}
+
+Feedback to_feedback(uint64_t number, const FeedbackRecord& record) {
+    return {.number = number,
+            .account = record.ref.account,
+            .device = record.ref.device,
+            .device_kind = record.device_kind,
+            .kind = record.kind,
+            .app = std::string(record.app),
+            .reason = std::string(record.reason),
+            .dead_since = record.dead_since,
+            .noticed = record.noticed};
 }
 
 ByteView encode(const Account& account, PlainBytes& storage) {
@@ -270,6 +332,21 @@ ByteView encode(const Pending& pending, PlainBytes& storage) {
         .bytes();
 }
 
+ByteView encode(const Feedback& feedback, PlainBytes& storage) {
+    if (!is_app_name(feedback.app)) return {};
+    const auto flags = static_cast<uint8_t>(static_cast<uint8_t>(feedback.device_kind) |
+                                            static_cast<uint8_t>(feedback.kind) << kFeedbackShift);
+    return FieldWriter(storage)
+        .uuid(feedback.account)
+        .uuid(feedback.device)
+        .byte(flags)
+        .time(feedback.dead_since)
+        .time(feedback.noticed)
+        .text(feedback.app, kNameMax)
+        .text(feedback.reason, kReasonMax)
+        .bytes();
+}
+
 std::array<uint8_t, kFormatSize> encode_format(uint32_t version) {
     std::array<uint8_t, kFormatSize> value;
     copy_bytes(value.data(), as_bytes(kFormatName));
@@ -317,6 +394,34 @@ std::array<uint8_t, 4> encode_count(uint32_t count) {
 std::optional<uint32_t> decode_count(ByteView value) {
     if (value.size() != sizeof(uint32_t)) return std::nullopt;
     return load<uint32_t>(value);
+}
+
+std::array<uint8_t, 8> encode_number(uint64_t number) {
+    std::array<uint8_t, 8> value;
+    save(value.data(), number);
+    return value;
+}
+
+std::optional<uint64_t> decode_number(ByteView value) {
+    if (value.size() != sizeof(uint64_t)) return std::nullopt;
+    return load<uint64_t>(value);
+}
+
+std::array<uint8_t, kFeedbackLogSize> encode_log(const FeedbackLogRecord& log) {
+    std::array<uint8_t, kFeedbackLogSize> value;
+    save(value.data(), log.start);
+    save(value.data() + sizeof(uint64_t), log.next);
+    save(value.data() + 2 * sizeof(uint64_t), log.sent);
+    return value;
+}
+
+std::optional<FeedbackLogRecord> decode_log(ByteView value) {
+    if (value.size() != kFeedbackLogSize) return std::nullopt;
+    const FeedbackLogRecord log{load<uint64_t>(value.first(sizeof(uint64_t))),
+                                load<uint64_t>(value.subspan(sizeof(uint64_t))),
+                                load<uint64_t>(value.last(sizeof(uint64_t)))};
+    const bool is_sound = log.start > 0 && log.start <= log.next && log.sent < log.next;
+    return is_sound ? std::optional(log) : std::nullopt;
 }
 
 }  // namespace knuckle::store

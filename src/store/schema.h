@@ -17,6 +17,11 @@
 //                                                      32 in each part, the rest in the last
 //   pending   := 'P' account(uuid) device(uuid)        sealed( pending record )
 //
+//   feedback  := 'E' number                            sealed( feedback record )
+//   latest    := 'L' account(uuid) device(uuid)        number(u64) of the device's one event
+//   log       := 'S'                                   start(u64) next(u64) sent(u64)
+//
+//   number    := u64, big endian: events are numbered 1, 2, 3, ...
 //   part      := u16, big endian: a device's parts are 0, 1, 2, ...
 //   hash(app, text) := the first 16 bytes of HMAC-SHA-256(lookup key, app 00 table text)
 //   sealed(plain)   := key-id nonce(12) ciphertext tag(16)          AES-256-GCM, its context is the
@@ -42,6 +47,9 @@
 //   pending record  := serial(u64) accepted(time) expires(time) push(uuid) flags(u8) app(text)
 //                      payload(text)
 //                      flags: 0x01 background
+//   feedback record := account(uuid) device(uuid) flags(u8) dead-since(time) noticed(time)
+//                      app(text) reason(text)
+//                      flags: kind of device in bits 0-3, of event in bits 4-7
 //
 //   text    := size(count) bytes
 //   packed  := count bytes     count is 2 * size, plus 1 if the bytes stand for lower-case
@@ -53,7 +61,7 @@
 // In the clear are: how many rows there are; which of them belong to one account or device, named
 // by its random id; when a token expires, to the second and never early, so that a sweep needs no
 // key. A record has exactly one encoding; whatever else authenticates is refused by decode().
-// Version 2 is this; what earlier ones lacked is in store/upgrade.h.
+// Version 3 is this; what earlier ones lacked is in store/upgrade.h.
 // Limits: those of store/records.h.  Thread: any.
 #pragma once
 
@@ -72,7 +80,7 @@
 
 namespace knuckle::store {
 
-inline constexpr uint32_t kSchemaVersion = 2;
+inline constexpr uint32_t kSchemaVersion = 3;
 
 enum class Table : uint8_t {
     format = 'F',
@@ -84,6 +92,9 @@ enum class Table : uint8_t {
     tokens = 'T',
     owned_tokens = 'O',
     pending = 'P',
+    feedback = 'E',
+    latest_feedback = 'L',
+    feedback_log = 'S',
 };
 
 using LookupHash = std::array<uint8_t, 16>;
@@ -123,14 +134,19 @@ struct DeviceRef {
 [[nodiscard]] RowKey owned_key(const DeviceRef& ref, uint16_t part);
 [[nodiscard]] RowKey pending_key(const DeviceRef& ref);
 [[nodiscard]] RowKey pending_of(const Uuid& account);
+[[nodiscard]] RowKey feedback_key(uint64_t number);
+[[nodiscard]] RowKey latest_feedback_key(const DeviceRef& ref);
+[[nodiscard]] RowKey latest_feedback_of(const Uuid& account);
 
 // Where the sealed part of a row's value begins. Empty: nothing of it is sealed.
 [[nodiscard]] std::optional<size_t> sealed_part_of(Table table);
 
-// Whose row it is: of a key in devices or pending.
+// Whose row it is: of a key in devices, pending or latest_feedback.
 [[nodiscard]] std::optional<DeviceRef> parse_device_key(ByteView key);
 // Which part a key in owned_tokens stands for; empty for a tally.
 [[nodiscard]] std::optional<uint16_t> parse_owned_key(ByteView key);
+// Of a key in feedback.
+[[nodiscard]] std::optional<uint64_t> parse_feedback_key(ByteView key);
 
 // Records as views of their plain bytes.
 struct AccountRecord {
@@ -170,17 +186,28 @@ struct PendingRecord {
     std::string_view app;
     std::string_view payload;
 };
+struct FeedbackRecord {
+    DeviceRef ref;
+    DeviceKind device_kind = DeviceKind::apns;
+    FeedbackKind kind = FeedbackKind::dead;
+    UnixTime dead_since;
+    UnixTime noticed;
+    std::string_view app;
+    std::string_view reason;
+};
 
 // False unless `plain` is exactly one record within the limits.
 [[nodiscard]] bool decode(ByteView plain, AccountRecord& record);
 [[nodiscard]] bool decode(ByteView plain, DeviceRecord& record);
 [[nodiscard]] bool decode(ByteView plain, TokenRecord& record);
 [[nodiscard]] bool decode(ByteView plain, PendingRecord& record);
+[[nodiscard]] bool decode(ByteView plain, FeedbackRecord& record);
 
 [[nodiscard]] Account to_account(const Uuid& id, const AccountRecord& record);
 [[nodiscard]] Device to_device(const DeviceRef& ref, const DeviceRecord& record);
 [[nodiscard]] Token to_token(const TokenRecord& record);
 [[nodiscard]] Pending to_pending(const DeviceRef& ref, const PendingRecord& record);
+[[nodiscard]] Feedback to_feedback(uint64_t number, const FeedbackRecord& record);
 
 // More than the largest record: its texts, and 128 bytes for the rest.
 inline constexpr size_t kPlainMax = 128 + kNameMax + kPayloadMax;
@@ -193,6 +220,7 @@ using PlainBytes = std::array<uint8_t, kPlainMax>;
 [[nodiscard]] ByteView encode(const Device& device, PlainBytes& storage);
 [[nodiscard]] ByteView encode(const Token& token, PlainBytes& storage);
 [[nodiscard]] ByteView encode(const Pending& pending, PlainBytes& storage);
+[[nodiscard]] ByteView encode(const Feedback& feedback, PlainBytes& storage);
 
 // The value of the row `format`.
 inline constexpr size_t kFormatSize = 12;
@@ -215,5 +243,19 @@ using OwnedHashes = std::span<const LookupHash>;
 
 [[nodiscard]] std::array<uint8_t, 4> encode_count(uint32_t count);
 [[nodiscard]] std::optional<uint32_t> decode_count(ByteView value);
+[[nodiscard]] std::array<uint8_t, 8> encode_number(uint64_t number);
+[[nodiscard]] std::optional<uint64_t> decode_number(ByteView value);
+
+// The log of feedback as a whole.
+struct FeedbackLogRecord {
+    uint64_t start = 1;  // earlier events have been trimmed
+    uint64_t next = 1;   // the number of the next event
+    uint64_t sent = 0;   // the last event that the webhook took
+
+    bool operator==(const FeedbackLogRecord&) const = default;
+};
+inline constexpr size_t kFeedbackLogSize = 3 * sizeof(uint64_t);
+[[nodiscard]] std::array<uint8_t, kFeedbackLogSize> encode_log(const FeedbackLogRecord& log);
+[[nodiscard]] std::optional<FeedbackLogRecord> decode_log(ByteView value);
 
 }  // namespace knuckle::store

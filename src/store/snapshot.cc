@@ -54,7 +54,11 @@ struct Reader::State {
     Lookup get(const RowKey& key, ByteView& value);
     // Moves the cursor to the first row whose key is not less, or to the next one. False: there is
     // none that begins with `front`; `status` becomes damaged if LMDB failed.
-    bool seek(const RowKey& front, MDB_cursor_op move, Lookup& status);
+    bool seek(const RowKey& front, MDB_cursor_op move, Lookup& status) {
+        return seek(front, front, move, status);
+    }
+    // The same, not less than `from`.
+    bool seek(const RowKey& front, const RowKey& from, MDB_cursor_op move, Lookup& status);
 
     template <typename Record>
     Lookup open(ByteView key, ByteView sealed, Record& record) {
@@ -111,14 +115,17 @@ Lookup Reader::State::get(const RowKey& key, ByteView& value) {
     return Lookup::found;
 }
 
-bool Reader::State::seek(const RowKey& front, MDB_cursor_op move, Lookup& status) {
+bool Reader::State::seek(const RowKey& front,
+                         const RowKey& from,
+                         MDB_cursor_op move,
+                         Lookup& status) {
     int code = is_open ? 0 : EINVAL;
     if (code == 0 && !is_cursor_fresh) {
         code =
             cursor == nullptr ? mdb_cursor_open(txn, tree, &cursor) : mdb_cursor_renew(txn, cursor);
         is_cursor_fresh = code == 0;
     }
-    MDB_val key = to_val(front.view());
+    MDB_val key = to_val(from.view());
     MDB_val value;
     if (code == 0) code = mdb_cursor_get(cursor, &key, &value, move);
     if (code != 0) {
@@ -320,6 +327,42 @@ Lookup Snapshot::list_pending(size_t count_max, std::vector<Pending>& pending) {
         }
     }
     std::sort_heap(pending.begin(), pending.end(), is_older);
+    return status;
+}
+
+Lookup Snapshot::read_feedback(uint64_t after, size_t count_max, FeedbackPage& page) {
+    page = {};
+    page.next = after;
+    ByteView value;
+    Lookup status = state_->get(RowKey(Table::feedback_log), value);
+    if (status != Lookup::found) return status;
+    const auto log = decode_log(value);
+    if (!log) return state_->spoiled();
+    page.last = log->next - 1;
+    page.sent = log->sent;
+    page.is_trimmed = after < log->start - 1;
+    status = Lookup::absent;
+    if (after >= page.last) return status;
+
+    const RowKey front(Table::feedback);
+    const RowKey from = feedback_key(after + 1);
+    MDB_cursor_op move = MDB_SET_RANGE;
+    while (state_->seek(front, from, std::exchange(move, MDB_NEXT), status)) {
+        page.has_more = page.events.size() == count_max;
+        if (page.has_more) return status;
+        const auto number = parse_feedback_key(state_->row_key);
+        if (!number) {
+            status = state_->spoiled();
+            continue;
+        }
+        page.next = *number;
+        FeedbackRecord record;
+        const Lookup opened = state_->open(state_->row_key, state_->row_value, record);
+        if (opened == Lookup::found) page.events.push_back(to_feedback(*number, record));
+        if (status != Lookup::damaged) status = opened;
+    }
+    // The newest may have gone with their devices.
+    if (status != Lookup::damaged) page.next = page.last;
     return status;
 }
 

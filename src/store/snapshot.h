@@ -50,6 +50,16 @@ struct Target {
     }
 };
 
+// A piece of the log of feedback.
+struct FeedbackPage {
+    std::vector<Feedback> events;  // by their numbers
+    uint64_t next = 0;             // go on behind this one
+    bool has_more = false;
+    bool is_trimmed = false;  // events behind `after` are gone, for their age or their number
+    uint64_t last = 0;        // the newest event of all
+    uint64_t sent = 0;        // the last one that the webhook took
+};
+
 class Snapshot;
 
 class Reader {
@@ -109,6 +119,10 @@ public:
 
     // Oldest first, at most `count_max`; for the start of the process. absent: there is none.
     [[nodiscard]] Lookup list_pending(size_t count_max, std::vector<Pending>& pending);
+
+    // The events behind number `after`, at most `count_max` of them. absent: there is none. damaged:
+    // some were left out, or LMDB failed and the page ends before.
+    [[nodiscard]] Lookup read_feedback(uint64_t after, size_t count_max, FeedbackPage& page);
 
 private:
     friend class Reader;

@@ -19,11 +19,13 @@ namespace {
 struct Progress {
     size_t tokens = 0;
     size_t accounts = 0;
+    size_t feedback = 0;
     size_t damaged = 0;
 
     void add(const Progress& other) {
         tokens += other.tokens;
         accounts += other.accounts;
+        feedback += other.feedback;
         damaged += other.damaged;
     }
 };
@@ -73,6 +75,10 @@ struct Sweep::State {
     void advance(const std::optional<RowKey>& after);
     Result<Progress> sweep_tokens(UnixTime now);
     Result<Progress> sweep_accounts(UnixTime now);
+    Result<Progress> sweep_feedback(UnixTime now);
+    Result<Progress> sweep_table(UnixTime now);
+    // Of the oldest events that lie together; 0 if none is old.
+    Result<size_t> count_old_feedback(UnixTime now, uint64_t& last);
     Result<std::vector<Write>> find_idle(UnixTime now,
                                          Progress& progress,
                                          std::optional<RowKey>& after);
@@ -187,13 +193,51 @@ Result<Progress> Sweep::State::sweep_accounts(UnixTime now) {
     return progress;
 }
 
+Result<size_t> Sweep::State::count_old_feedback(UnixTime now, uint64_t& last) {
+    const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
+    Rows rows(txn.get(), env_state.tree);
+    size_t count = 0;
+    size_t looked_at = 0;
+    for (const RowView& row : KNUCKLE_TRY(rows.list(RowKey(table), next, kFeedbackTrimMax))) {
+        ++looked_at;
+        const auto number = parse_feedback_key(row.key);
+        const auto bytes = vault.open(row.key, row.value, plain);
+        FeedbackRecord record;
+        // One that is damaged is as old as the next one that is not.
+        if (!number || !bytes || !decode(*bytes, record)) continue;
+        if (record.noticed + kFeedbackLifetime > now) break;
+        count = looked_at;
+        last = *number;
+    }
+    return count;
+}
+
+Result<Progress> Sweep::State::sweep_feedback(UnixTime now) {
+    Progress progress;
+    uint64_t last = 0;
+    progress.feedback = KNUCKLE_TRY(count_old_feedback(now, last));
+    if (progress.feedback > 0) {
+        const Write trim{.change = TrimFeedback{last}};
+        WriteStatus status = WriteStatus::failed;
+        KNUCKLE_TRY(committer.apply({&trim, 1}, {&status, 1}));
+    }
+    is_table_done = progress.feedback < kFeedbackTrimMax;
+    return progress;
+}
+
+Result<Progress> Sweep::State::sweep_table(UnixTime now) {
+    if (table == Table::tokens) return sweep_tokens(now);
+    return table == Table::accounts ? sweep_accounts(now) : sweep_feedback(now);
+}
+
 void Sweep::State::finish(Now now) {
     is_running = false;
     counts.damaged.set(total.damaged);
-    if (total.tokens + total.accounts == 0) return;
+    if (total.tokens + total.accounts + total.feedback == 0) return;
     log::info("store_swept")
         .field("tokens", total.tokens)
         .field("accounts", total.accounts)
+        .field("feedback", total.feedback)
         .field("seconds", static_cast<uint64_t>(to_seconds(now.instant - begun)));
 }
 
@@ -204,19 +248,18 @@ Sweep::~Sweep() = default;
 Result<bool> Sweep::step(Now now) {
     State& state = *state_;
     if (!state.is_running) state.begin(now);
-    const Progress progress =
-        KNUCKLE_TRY(state.table == Table::tokens ? state.sweep_tokens(now.unix)
-                                                 : state.sweep_accounts(now.unix));
+    const Progress progress = KNUCKLE_TRY(state.sweep_table(now.unix));
     state.total.add(progress);
     state.counts.tokens.add(progress.tokens);
     state.counts.accounts.add(progress.accounts);
+    state.counts.feedback.add(progress.feedback);
     if (!state.is_table_done) return true;
-    if (state.table == Table::tokens) {
-        state.enter(Table::accounts);
-        return true;
+    if (state.table == Table::feedback) {
+        state.finish(now);
+        return false;
     }
-    state.finish(now);
-    return false;
+    state.enter(state.table == Table::tokens ? Table::accounts : Table::feedback);
+    return true;
 }
 
 const SweepCounts& Sweep::counts() const { return state_->counts; }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Finds what has expired and erases it, a little in each step: tokens whose time is over, and then
-// accounts that nobody has used for their lifetime, with all that is theirs.
+// Finds what has expired and erases it, a little in each step: tokens whose time is over, then
+// accounts that nobody has used for their lifetime, with all that is theirs, then feedback older
+// than kFeedbackLifetime.
 //
 //     Sweep sweep(env, committer, account_lifetime);
 //     while (*sweep.step(now)) ...                     a round over everything; rest between
 //
 // Expiry is enforced where things are used; this only makes room. A step reads in one transaction
 // and erases in another, so neither is long and clients' writes may come between any two. Rows made
-// behind the cursor wait for the next round. An account is left as long as one of its tokens lives,
+// behind the cursor wait for the next round. Feedback lies in the order of its age, so a look at the
+// oldest is enough. An account is left as long as one of its tokens lives,
 // whatever the lifetimes were when it was made. What does not open is counted and left.
 // Errors: LMDB's; nothing of that step is erased, and the next one tries the same again.
 // Owner: store::Chores.  Thread: the committer's; counts() any.
@@ -36,6 +38,7 @@ inline constexpr size_t kSweepErasedMax = 512;
 struct SweepCounts {
     metrics::Counter tokens;    // erased
     metrics::Counter accounts;  // erased
+    metrics::Counter feedback;  // events erased for their age
     metrics::Counter damaged;   // gauge: tokens and accounts that the last round could not read
 };
 

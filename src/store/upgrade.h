@@ -5,6 +5,7 @@
 //     upgrade(rows, vault, random, version, now)       version < kSchemaVersion; then put it
 //
 // 1 -> 2: accounts have `seen`. When they were used last is not known, so they begin at `now`.
+// 2 -> 3: a device's feedback goes with it; there is none yet.
 //
 // A row that does not open is left as it is and stays damaged. Limit: a table's keys are held in
 // memory meanwhile, 50 bytes each. Owner and thread: store::Env's, at start.  Errors: LMDB's.

@@ -42,21 +42,25 @@ struct CreateDevice {
     Device device;
     uint32_t devices_max = 0;
 };
-// Replaces a device that exists.
+// Replaces a device that exists. If it was dead and is not any more, the log of feedback says so.
 struct UpdateDevice {
     Device device;
 };
-// With its tokens and its pending knock.
+// With its tokens, its pending knock and its feedback.
 struct DeleteDevice {
     Uuid account;
     Uuid device;
 };
-// The provider called the registration dead. Ignored, but done, if the app has registered it again
-// since.
+// The provider called the registration dead, which the log of feedback is told. Ignored, but done,
+// if the app has registered it again since.
 struct MarkDeviceDead {
     Uuid account;
     Uuid device;
     UnixTime registered;  // of the device record that was pushed to
+    // For the log of feedback, as in Feedback:
+    std::string reason{};
+    UnixTime dead_since{};
+    UnixTime noticed{};
 };
 // exists: a token of that app has the text. over_quota: the account has `tokens_max` tokens.
 // not_found: the device is gone, or the account.
@@ -90,6 +94,16 @@ struct ClearPending {
     uint64_t serial = 0;
 };
 
+// The webhook has taken all feedback up to and with `number`. Always done.
+struct NoteFeedbackSent {
+    uint64_t number = 0;
+};
+// Erases the oldest feedback, up to and with `number`, at most kFeedbackTrimMax events. Always done.
+struct TrimFeedback {
+    uint64_t number = 0;
+};
+inline constexpr size_t kFeedbackTrimMax = 512;
+
 using Change = std::variant<CreateAccount,
                             SetPasswordHash,
                             TouchAccount,
@@ -102,7 +116,9 @@ using Change = std::variant<CreateAccount,
                             UpdateToken,
                             DeleteToken,
                             PutPending,
-                            ClearPending>;
+                            ClearPending,
+                            NoteFeedbackSent,
+                            TrimFeedback>;
 
 // Names a write to the worker that waits for it. 0: nobody waits.
 using Ticket = uint64_t;

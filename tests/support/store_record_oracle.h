@@ -33,6 +33,9 @@ inline bool is_within_limits(const store::TokenRecord& record) {
 inline bool is_within_limits(const store::PendingRecord& record) {
     return record.app.size() <= store::kNameMax && record.payload.size() <= store::kPayloadMax;
 }
+inline bool is_within_limits(const store::FeedbackRecord& record) {
+    return record.app.size() <= store::kNameMax && record.reason.size() <= store::kReasonMax;
+}
 
 inline ByteView encode_again(const store::AccountRecord& record, store::PlainBytes& storage) {
     return store::encode(store::to_account({}, record), storage);
@@ -45,6 +48,9 @@ inline ByteView encode_again(const store::TokenRecord& record, store::PlainBytes
 }
 inline ByteView encode_again(const store::PendingRecord& record, store::PlainBytes& storage) {
     return store::encode(store::to_pending({}, record), storage);
+}
+inline ByteView encode_again(const store::FeedbackRecord& record, store::PlainBytes& storage) {
+    return store::encode(store::to_feedback(1, record), storage);
 }
 
 template <typename Record>
@@ -62,15 +68,17 @@ std::string check_store_record_as(ByteView plain) {
 inline std::string check_store_record(ByteView bytes) {
     if (bytes.empty()) return "";
     const ByteView plain = bytes.subspan(1);
-    switch (bytes[0] % 4) {
+    switch (bytes[0] % 5) {
         case 0:
             return check_store_record_as<store::AccountRecord>(plain);
         case 1:
             return check_store_record_as<store::DeviceRecord>(plain);
         case 2:
             return check_store_record_as<store::TokenRecord>(plain);
-        default:
+        case 3:
             return check_store_record_as<store::PendingRecord>(plain);
+        default:
+            return check_store_record_as<store::FeedbackRecord>(plain);
     }
 }
 

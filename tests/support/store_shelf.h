@@ -157,6 +157,16 @@ inline Pending a_pending(const Device& device, uint64_t serial) {
     return pending;
 }
 
+// What a provider says of a device that was pushed to.
+inline MarkDeviceDead a_death(const Device& device, UnixTime noticed = kNoon) {
+    return {.account = device.account,
+            .device = device.id,
+            .registered = device.registered,
+            .reason = "Unregistered",
+            .dead_since = noticed + seconds(-10),
+            .noticed = noticed};
+}
+
 class Shelf {
 public:
     // Small enough to fill quickly, large enough for most.
@@ -286,6 +296,12 @@ public:
         std::vector<Pending> pending;
         REQUIRE(snapshot().list_pending(1'000, pending) != Lookup::damaged);
         return pending;
+    }
+    // All that the log of feedback holds.
+    [[nodiscard]] std::vector<Feedback> feedback() {
+        FeedbackPage page;
+        REQUIRE(snapshot().read_feedback(0, 1'000, page) != Lookup::damaged);
+        return page.events;
     }
 
 private:

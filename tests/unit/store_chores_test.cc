@@ -41,10 +41,10 @@ TEST_CASE("The first round begins a minute after the start, the next ones each h
     CHECK(kept.chores.due() == begun);  // there is more to do
     kept.step(begun + seconds(9));
     CHECK_FALSE(kept.shelf.account("anna"));
+    kept.step(begun + seconds(18));
     CHECK(kept.chores.due() == begun + kSweepEvery);
 
-    kept.step(begun + kSweepEvery);
-    kept.step(begun + kSweepEvery);
+    for (int table = 0; table < 3; ++table) kept.step(begun + kSweepEvery);
     CHECK(kept.chores.due() == begun + kSweepEvery * 2);
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("A round that took longer than an hour is followed by the next at once
           "[store][chores]") {
     Kept kept;
     kept.step(kStart);
-    kept.step(kStart + kSweepEvery * 2);
+    for (int table = 1; table < 3; ++table) kept.step(kStart + kSweepEvery * 2);
     CHECK(kept.chores.due() <= kStart + kSweepEvery * 2);
 }
 
@@ -95,6 +95,7 @@ TEST_CASE("A step that failed is tried again after a while, in the same round",
     CHECK(kept.chores.due() == again + kChoreRetryAfter);
     kept.step(kept.chores.due());
     CHECK(kept.shelf.look_up(kept.token) == Lookup::absent);
+    kept.step(kept.chores.due());
     kept.step(kept.chores.due());
     CHECK(kept.chores.due() == begun + kSweepEvery);
 }

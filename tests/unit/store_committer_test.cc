@@ -173,6 +173,63 @@ TEST_CASE("A device dies unless the app has registered it again since", "[store]
     CHECK(shelf.targets_of(anna).size() == 1);
 }
 
+TEST_CASE("A device that dies or comes back is reported, once each", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna", "zom"));
+    Device phone = shelf.has(a_device(anna, "phone"));
+    MarkDeviceDead early = a_death(phone);
+    early.registered = phone.registered + microseconds(-1);
+    CHECK(shelf.write(early) == WriteStatus::done);  // of an earlier life
+    CHECK(shelf.write(UpdateDevice{phone}) == WriteStatus::done);
+    CHECK(shelf.feedback().empty());
+
+    const MarkDeviceDead death = a_death(phone, kNoon + hours(1));
+    const Feedback died{.number = 1,
+                        .account = anna.id,
+                        .device = phone.id,
+                        .device_kind = phone.kind,
+                        .kind = FeedbackKind::dead,
+                        .app = "zom",
+                        .reason = "Unregistered",
+                        .dead_since = death.dead_since,
+                        .noticed = death.noticed};
+    CHECK(shelf.write_all({death, death}) == Statuses{WriteStatus::done, WriteStatus::done});
+    CHECK(shelf.feedback() == std::vector{died});
+
+    phone.registered = kNoon + hours(2);
+    CHECK(shelf.write_all({UpdateDevice{phone}, UpdateDevice{phone}}) ==
+          Statuses{WriteStatus::done, WriteStatus::done});
+    const Feedback revived{.number = 2,
+                           .account = anna.id,
+                           .device = phone.id,
+                           .device_kind = phone.kind,
+                           .kind = FeedbackKind::revived,
+                           .app = "zom",
+                           .reason = {},
+                           .dead_since = {},
+                           .noticed = phone.registered};
+    CHECK(shelf.feedback() == std::vector{revived});
+}
+
+TEST_CASE("A device dies also when nothing can be reported of it", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    shelf.tamper([&](Rows& rows) { REQUIRE(rows.put(account_key(anna.id), as_bytes("odd"))); });
+    CHECK(shelf.write(a_death(phone)) == WriteStatus::done);
+    CHECK(shelf.devices_of(anna).front().is_dead);
+    CHECK(shelf.feedback().empty());
+}
+
+TEST_CASE("What a provider says at length is cut, not refused", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    MarkDeviceDead death = a_death(shelf.has(a_device(anna, "phone")));
+    death.reason = std::string(kReasonMax + 1, 'r');
+    CHECK(shelf.write(death) == WriteStatus::done);
+    CHECK(shelf.feedback().front().reason == std::string(kReasonMax, 'r'));
+}
+
 TEST_CASE("Tokens are created within their quota, which deleting frees", "[store][committer]") {
     Shelf shelf;
     const Account anna = shelf.has(an_account("anna"));

@@ -55,6 +55,8 @@ public:
         std::erase_if(tokens,
                       [&](const auto& row) { return row.second.account == change.account; });
         std::erase_if(pending, [&](const auto& row) { return row.first.first == change.account; });
+        std::erase_if(feedback,
+                      [&](const Event& event) { return event.account == change.account; });
         return WriteStatus::done;
     }
     WriteStatus apply(const CreateDevice& change) {
@@ -70,6 +72,9 @@ public:
     WriteStatus apply(const UpdateDevice& change) {
         const auto device = devices.find({change.device.account, change.device.id});
         if (device == devices.end()) return WriteStatus::not_found;
+        if (device->second.is_dead && !change.device.is_dead) {
+            note(device->second, FeedbackKind::revived, change.device.registered);
+        }
         device->second = change.device;
         return WriteStatus::done;
     }
@@ -79,12 +84,23 @@ public:
             return row.second.account == change.account && row.second.device == change.device;
         });
         pending.erase({change.account, change.device});
+        forget_feedback(change.account, change.device);
         return WriteStatus::done;
     }
     WriteStatus apply(const MarkDeviceDead& change) {
         const auto device = devices.find({change.account, change.device});
         if (device == devices.end()) return WriteStatus::not_found;
-        if (device->second.registered <= change.registered) device->second.is_dead = true;
+        if (device->second.registered > change.registered) return WriteStatus::done;
+        if (!device->second.is_dead) note(device->second, FeedbackKind::dead, change.noticed);
+        device->second.is_dead = true;
+        return WriteStatus::done;
+    }
+    WriteStatus apply(const NoteFeedbackSent& change) {
+        feedback_sent = std::max(feedback_sent, std::min(change.number, feedback_count));
+        return WriteStatus::done;
+    }
+    WriteStatus apply(const TrimFeedback& change) {
+        std::erase_if(feedback, [&](const Event& event) { return event.number <= change.number; });
         return WriteStatus::done;
     }
     WriteStatus apply(const CreateToken& change) {
@@ -148,6 +164,30 @@ public:
         }
         for (const Uuid& id : idle) apply(DeleteAccount{id});
         gone += idle.size();
+        const auto is_young = [&](const Event& event) {
+            return event.noticed + kFeedbackLifetime > now;
+        };
+        feedback.erase(feedback.begin(), std::ranges::find_if(feedback, is_young));
+    }
+
+    // The last that is known of each device, oldest first.
+    struct Event {
+        uint64_t number;
+        Uuid account;
+        Uuid device;
+        FeedbackKind kind;
+        UnixTime noticed;
+
+        bool operator==(const Event&) const = default;
+    };
+    void note(const Device& device, FeedbackKind kind, UnixTime noticed) {
+        forget_feedback(device.account, device.id);
+        feedback.push_back({++feedback_count, device.account, device.id, kind, noticed});
+    }
+    void forget_feedback(const Uuid& account, const Uuid& device) {
+        std::erase_if(feedback, [&](const Event& event) {
+            return event.account == account && event.device == device;
+        });
     }
 
     size_t gone = 0;  // accounts that were swept
@@ -155,6 +195,9 @@ public:
     std::map<std::pair<Uuid, Uuid>, Device> devices;
     std::map<std::pair<std::string, std::string>, Token> tokens;
     std::map<std::pair<Uuid, Uuid>, Pending> pending;
+    std::vector<Event> feedback;
+    uint64_t feedback_count = 0;
+    uint64_t feedback_sent = 0;
 };
 
 // Draws changes about few names, so that they meet.
@@ -188,7 +231,11 @@ public:
                 if (below(2) == 0) return DeleteDevice{account.id, device.id};
                 [[fallthrough]];
             case 8:
-                return MarkDeviceDead{account.id, device.id, time()};
+                return MarkDeviceDead{.account = account.id,
+                                      .device = device.id,
+                                      .registered = time(),
+                                      .reason = "Unregistered",
+                                      .noticed = now_};
             case 9:
             case 10:
                 return UpdateToken{app(), token(device)};
@@ -198,6 +245,8 @@ public:
             case 13:
                 return PutPending{pending(device)};
             case 14:
+                if (below(4) == 0) return NoteFeedbackSent{below(1'000)};
+                if (below(100) == 0) return TrimFeedback{below(1'000)};
                 return ClearPending{account.id, device.id, below(100)};
             default:
                 return CreateToken{app(), token(device), kTokensMax};
@@ -223,7 +272,7 @@ private:
         device.has_device_id = below(2) == 0;
         if (device.has_device_id) device.device_id = std::string(below(40), 'i');
         if (below(3) == 0) device.registration_id = std::string(below(kRegistrationMax), 'R');
-        device.registered = time();
+        device.registered = below(3) == 0 ? now_ : time();
         return device;
     }
     Token token(const Device& device) {
@@ -293,6 +342,15 @@ void agree(Shelf& shelf, const Model& model) {
     std::map<std::pair<Uuid, Uuid>, Pending> pending;
     for (const Pending& row : shelf.pending()) pending[{row.account, row.device}] = row;
     REQUIRE(pending == model.pending);
+    FeedbackPage page;
+    REQUIRE(shelf.snapshot().read_feedback(0, 1'000, page) != Lookup::damaged);
+    std::vector<Model::Event> feedback;
+    for (const Feedback& event : page.events) {
+        feedback.push_back({event.number, event.account, event.device, event.kind, event.noticed});
+    }
+    REQUIRE(feedback == model.feedback);
+    REQUIRE(page.last == model.feedback_count);
+    REQUIRE(page.sent == model.feedback_sent);
     REQUIRE(shelf.reader().damaged_count() == 0);
 }
 
@@ -332,7 +390,7 @@ void live_through(uint64_t seed, int batches) {
     CHECK(seen[WriteStatus::done] > 1'000);
     CHECK(seen[WriteStatus::exists] > 100);
     CHECK(seen[WriteStatus::not_found] > 100);
-    CHECK(seen[WriteStatus::over_quota] > 100);
+    CHECK(seen[WriteStatus::over_quota] > 50);
     CHECK(model.gone > 10);
 
     // And once all accounts have gone, nothing is left of them.
@@ -342,6 +400,12 @@ void live_through(uint64_t seed, int batches) {
     for (const auto& [key, token] : model.tokens)
         REQUIRE(shelf.look_up(token, key.first) == Lookup::absent);
     CHECK(shelf.pending().empty());
+    FeedbackPage page;
+    CHECK(shelf.snapshot().read_feedback(0, 1'000, page) == Lookup::absent);
+    const Transaction txn = shelf.begin_read();
+    CHECK(must(Rows(txn.get(), shelf.env().state().tree).list(RowKey(Table::latest_feedback)))
+              .empty());
+    CHECK(model.feedback_count > 30);
 }
 
 }  // namespace

@@ -46,6 +46,21 @@ std::optional<Pending> reread(const Pending& value, ByteView plain) {
     if (!decode(plain, record)) return std::nullopt;
     return to_pending({value.account, value.device}, record);
 }
+std::optional<Feedback> reread(const Feedback& value, ByteView plain) {
+    FeedbackRecord record;
+    if (!decode(plain, record)) return std::nullopt;
+    return to_feedback(value.number, record);
+}
+
+Feedback an_event() {
+    return {.number = 3,
+            .account = id_of("anna"),
+            .device = id_of("phone"),
+            .app = "chat",
+            .reason = "Unregistered",
+            .dead_since = kNoon,
+            .noticed = kNoon + seconds(1)};
+}
 
 void survives(const auto& value) {
     const std::string plain = plain_of(value);
@@ -124,6 +139,15 @@ TEST_CASE("Every record reads back as it was written", "[store][schema]") {
         odd.payload = std::string(kPayloadMax, '\0');
         survives(odd);
     }
+    SECTION("feedback") {
+        survives(an_event());
+        Feedback odd = an_event();
+        odd.device_kind = DeviceKind::gcm;
+        odd.kind = FeedbackKind::revived;
+        odd.reason.clear();
+        odd.dead_since = {};
+        survives(odd);
+    }
 }
 
 TEST_CASE("Hexadecimal secrets take half their length on disk and read back exactly",
@@ -188,6 +212,37 @@ TEST_CASE("What breaks a limit has no encoding", "[store][schema]") {
     pending = a_pending(phone, 1);
     pending.app = std::string(1, '\0');
     CHECK(plain_of(pending).empty());
+
+    Feedback event = an_event();
+    event.reason = std::string(kReasonMax + 1, 'r');
+    CHECK(plain_of(event).empty());
+    event = an_event();
+    event.app = long_name;
+    CHECK(plain_of(event).empty());
+}
+
+TEST_CASE("Events lie in the order of their numbers", "[store][schema]") {
+    std::optional<RowKey> before;
+    for (const uint64_t number : {uint64_t{1}, uint64_t{255}, uint64_t{256}, UINT64_MAX}) {
+        const RowKey key = feedback_key(number);
+        CHECK(parse_feedback_key(key.view()) == number);
+        if (before) CHECK(as_text(before->view()) < as_text(key.view()));
+        before = key;
+    }
+    CHECK_FALSE(parse_feedback_key(RowKey(Table::feedback).view()));
+}
+
+TEST_CASE("The state of the log reads back, and nonsense does not", "[store][schema]") {
+    const FeedbackLogRecord log{.start = 3, .next = 9, .sent = 8};
+    CHECK(decode_log(encode_log(log)) == log);
+    CHECK_FALSE(decode_log({}));
+    for (const FeedbackLogRecord& bad : {FeedbackLogRecord{.start = 0, .next = 1, .sent = 0},
+                                         FeedbackLogRecord{.start = 3, .next = 2, .sent = 0},
+                                         FeedbackLogRecord{.start = 1, .next = 2, .sent = 2}}) {
+        CHECK_FALSE(decode_log(encode_log(bad)));
+    }
+    CHECK(decode_number(encode_number(UINT64_MAX)) == UINT64_MAX);
+    CHECK_FALSE(decode_number({}));
 }
 
 TEST_CASE("Strange records are refused rather than guessed at", "[store][schema]") {

@@ -69,8 +69,11 @@ struct Swept {
         const Transaction txn = shelf.begin_read();
         Rows rows(txn.get(), shelf.env().state().tree);
         size_t count = 0;
-        for (const Table table :
-             {Table::accounts, Table::devices, Table::owned_tokens, Table::pending}) {
+        for (const Table table : {Table::accounts,
+                                  Table::devices,
+                                  Table::owned_tokens,
+                                  Table::pending,
+                                  Table::latest_feedback}) {
             count += must(rows.list(RowKey(table).add(account.id.view()))).size();
         }
         return count;
@@ -98,6 +101,7 @@ TEST_CASE("An empty database has nothing to sweep", "[store][sweep]") {
     const Now now{.instant = {}, .unix = kNoon};
     for (int round = 0; round < 3; ++round) {
         CHECK(must(sweep.step(now)) == true);  // the tokens
+        CHECK(must(sweep.step(now)) == true);  // the accounts
         CHECK(must(sweep.step(now)) == false);
     }
     CHECK(sweep.counts().tokens.get() + sweep.counts().accounts.get() == 0);
@@ -133,12 +137,50 @@ TEST_CASE("A token's expired place is free for another", "[store][sweep]") {
     CHECK(swept.shelf.write(CreateToken{"chat", next, 1}) == WriteStatus::done);
 }
 
+TEST_CASE("Feedback goes when it is old, the oldest first", "[store][sweep]") {
+    Swept swept;
+    std::vector<Device> phones;
+    std::vector<Change> deaths;
+    for (size_t i = 0; i < kFeedbackTrimMax + 3; ++i) {
+        phones.push_back(a_device(swept.anna, std::to_string(i)));
+        REQUIRE(swept.shelf.write(CreateDevice{phones.back(), 1'000}) == WriteStatus::done);
+        deaths.emplace_back(a_death(phones.back(), kNoon + kDay));
+    }
+    std::get<MarkDeviceDead>(deaths.back()).noticed = kNoon + kDay * 2;
+    swept.shelf.write_all(deaths);
+    const UnixTime end = kNoon + kDay + kFeedbackLifetime;
+    swept.round(end + microseconds(-1));
+    CHECK(swept.shelf.feedback().size() == phones.size());
+
+    swept.round(end);
+    const auto left = swept.shelf.feedback();
+    REQUIRE(left.size() == 1);
+    CHECK(left.front().number == phones.size());
+    CHECK(swept.sweep.counts().feedback.get() == phones.size() - 1);
+    FeedbackPage page;
+    CHECK(swept.shelf.snapshot().read_feedback(0, 10, page) == Lookup::found);
+    CHECK(page.is_trimmed);
+
+    swept.round(end + kDay);
+    CHECK(swept.shelf.feedback().empty());
+    CHECK(swept.rows_of(swept.anna) == 2 + phones.size());  // the account and its devices
+}
+
+TEST_CASE("A damaged event does not keep older ones from going", "[store][sweep][damage]") {
+    Swept swept;
+    const Device tablet = swept.shelf.has(a_device(swept.anna, "tablet"));
+    swept.shelf.write_all({a_death(swept.phone), a_death(tablet)});
+    swept.damage(feedback_key(1), 30);
+    swept.round(kNoon + kFeedbackLifetime);
+    CHECK(swept.shelf.feedback().empty());
+}
+
 TEST_CASE("A step looks at so much and erases so much, and no more", "[store][sweep]") {
     Swept swept;
     const Device tablet = swept.shelf.has(a_device(swept.anna, "tablet"));
     SECTION("many rows, none of them expired") {
         const auto tokens = swept.tokens(swept.phone, 2 * kSweepTokensMax + 1, kDay * 30);
-        CHECK(swept.round(kNoon + kDay) == 3 + 1);
+        CHECK(swept.round(kNoon + kDay) == 3 + 1 + 1);
         CHECK(swept.count_there(tokens) == tokens.size());
     }
     SECTION("all expired, on two devices") {
@@ -159,7 +201,7 @@ TEST_CASE("A step looks at so much and erases so much, and no more", "[store][sw
             changes.push_back(CreateAccount{an_account(std::to_string(i))});
         }
         swept.shelf.write_all(std::move(changes));
-        CHECK(swept.round(kNoon + kLifetime + kDay) == 1 + 3);
+        CHECK(swept.round(kNoon + kLifetime + kDay) == 1 + 3 + 1);
         CHECK(swept.sweep.counts().accounts.get() == 451);
     }
 }
@@ -219,7 +261,8 @@ TEST_CASE("An account that is used while the sweep is on its way survives", "[st
     const UnixTime later = kNoon + kLifetime + kDay;
     REQUIRE(swept.step(later));  // the tokens
     REQUIRE(swept.shelf.write(TouchAccount{swept.anna.id, later}) == WriteStatus::done);
-    CHECK_FALSE(swept.step(later));
+    REQUIRE(swept.step(later));
+    CHECK_FALSE(swept.step(later));  // the feedback
     CHECK(swept.shelf.account("anna"));
 }
 

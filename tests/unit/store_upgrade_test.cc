@@ -111,6 +111,20 @@ TEST_CASE("A damaged account does not stop an upgrade, and stays damaged", "[sto
     CHECK(shelf.snapshot().find_account("chat", "bob", found) == Lookup::damaged);
 }
 
+TEST_CASE("A database of version 2 goes on, and reports what dies from then on",
+          "[store][upgrade]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    shelf.tamper([](Rows& rows) { REQUIRE(rows.put(RowKey(Table::format), encode_format(2))); });
+    shelf.reopen();
+    CHECK(version_of(shelf) == kSchemaVersion);
+    CHECK(shelf.account("anna") == anna);
+    CHECK(shelf.feedback().empty());
+    CHECK(shelf.write(a_death(phone)) == WriteStatus::done);
+    CHECK(shelf.feedback().size() == 1);
+}
+
 TEST_CASE("An upgrade for which there is no room leaves the old database as it was",
           "[store][upgrade][failure]") {
     Shelf shelf;

@@ -97,6 +97,8 @@ std::optional<size_t> Builder::add_credential(const config::Apns& apns, const st
         return std::nullopt;
     }
     credential_keys.push_back(key);
+    assembly.credential_names.push_back((apns.is_sandbox ? "sandbox/" : "production/") +
+                                        apns.team_id + "/" + apns.key_id);
     assembly.credentials.emplace_back(std::move(*signer), apns.key_id, apns.team_id);
     return credential_keys.size() - 1;
 }

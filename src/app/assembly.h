@@ -24,6 +24,7 @@ namespace knuckle::app {
 struct Assembly {
     engine::Options options;
     std::vector<push::Credential> credentials;            // each used by one lane or several
+    std::vector<std::string> credential_names;            // "production/TEAM/KEY", of the same
     std::vector<std::unique_ptr<tls::Context>> contexts;  // what options point into
 };
 

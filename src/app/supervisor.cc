@@ -14,6 +14,7 @@
 #include "app/assembly.h"
 #include "app/describe.h"
 #include "app/lane_board.h"
+#include "app/mint_times.h"
 #include "app/open_store.h"
 #include "app/password_thread.h"
 #include "app/sd_notify.h"
@@ -49,6 +50,7 @@ class Supervisor {
 public:
     explicit Supervisor(const config::Config& config)
         : config_(config),
+          mint_times_(config.data_dir + "/provider-tokens"),
           admin_loop_({.connections_max = kAdminConnectionsMax + 8}),
           admin_(
               admin_loop_,
@@ -75,6 +77,7 @@ private:
 
     [[nodiscard]] bool open_store();
     [[nodiscard]] bool make_workers(Assembly& assembly);
+    void keep_mint_times() const;
     [[nodiscard]] bool bind_listeners();
     void start_threads();
 
@@ -88,6 +91,8 @@ private:
     [[nodiscard]] Page show_metrics();
 
     const config::Config& config_;
+    MintTimes mint_times_;
+    std::vector<std::string> credential_names_;
     const engine::Options* options_ = nullptr;
     net::Loop admin_loop_;
     Admin admin_;
@@ -125,12 +130,17 @@ bool Supervisor::open_store() {
 
 bool Supervisor::make_workers(Assembly& assembly) {
     const Now now = admin_loop_.now();
+    mint_times_.load();
+    credential_names_ = std::move(assembly.credential_names);
     std::vector<push::ProviderToken> tokens;
     for (push::Credential& credential : assembly.credentials) {
-        Result<push::ProviderToken> token = credential.mint(now.unix);
+        const std::string& name = credential_names_[tokens.size()];
+        Result<push::ProviderToken> token = credential.resume(mint_times_.find(name), now.unix);
         if (!token) return give_up("signing a provider token", config_.data_dir, token.error());
+        mint_times_.note(name, token->issued);
         tokens.push_back(std::move(*token));
     }
+    keep_mint_times();
     crypto::SecureRandom::Seed seed{};
     if (const Result<void> seeded = crypto::os_random(seed); !seeded) {
         return give_up("asking the kernel for randomness", "getrandom", seeded.error());
@@ -147,6 +157,12 @@ bool Supervisor::make_workers(Assembly& assembly) {
     }
     drained_.resize(options_->workers);
     return true;
+}
+
+// A gateway that cannot keep them serves on: Apple minds only if it is also restarted often.
+void Supervisor::keep_mint_times() const {
+    const Result<void> kept = mint_times_.save();
+    if (!kept) log::warning("provider_token_not_kept").field("error", describe(kept.error()));
 }
 
 bool Supervisor::bind_listeners() {
@@ -264,6 +280,9 @@ void Supervisor::on_signal(int number) {
 void Supervisor::on_report(Report&& report) {
     if (const auto* const lane = std::get_if<engine::LaneReport>(&report)) {
         lanes_.update(*lane);
+    } else if (const auto* const minted = std::get_if<TokenMinted>(&report)) {
+        mint_times_.note(credential_names_[minted->credential], minted->issued);
+        keep_mint_times();
     } else {
         on_drained(std::get<Drained>(report).worker);
     }

@@ -91,6 +91,7 @@ void WorkerThread::publish(size_t credential, const push::ProviderToken& token) 
         if (worker.get() != this)
             worker->post(engine::Message(engine::ProviderTokenRenewed{credential, token}));
     }
+    office_.report(office_.context, TokenMinted{credential, token.issued});
 }
 
 void WorkerThread::ask_renewal(size_t credential) {

@@ -37,7 +37,11 @@ using Letter = std::variant<engine::Message, Ping, Stop>;
 struct Drained {
     uint32_t worker = 0;
 };
-using Report = std::variant<engine::LaneReport, Drained>;
+struct TokenMinted {
+    size_t credential = 0;
+    UnixTime issued;
+};
+using Report = std::variant<engine::LaneReport, TokenMinted, Drained>;
 
 // At most this many letters wait for a worker. Committed writes are the only ones that come in
 // numbers, and the committer's queue is shorter.

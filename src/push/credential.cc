@@ -14,6 +14,12 @@ Result<ProviderToken> Credential::mint(UnixTime now) {
     return ProviderToken{"bearer " + token, now};
 }
 
+Result<ProviderToken> Credential::resume(std::optional<UnixTime> issued, UnixTime now) {
+    if (!issued) return mint(now);
+    issued_ = *issued;
+    return mint(is_due(now) ? now : *issued);
+}
+
 bool Credential::is_due(UnixTime now) const {
     const bool is_from_future = now + minutes(1) < issued_;
     return is_from_future || now - issued_ >= kTokenRenewAge;

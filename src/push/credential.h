@@ -3,7 +3,7 @@
 // in time.
 //
 //     Credential credential(std::move(signer), key_id, team_id);
-//     ProviderToken token = KNUCKLE_TRY(credential.mint(now));      at the start
+//     ProviderToken token = KNUCKLE_TRY(credential.resume(issued, now));      at the start
 //     if (credential.is_due(now)) ... mint(now) ...                 looked at every minute
 //     if (credential.may_renew(now)) ... mint(now) ...              after ExpiredProviderToken
 //
@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -34,6 +35,9 @@ public:
     Credential(crypto::Es256Signer signer, std::string key_id, std::string team_id);
 
     Result<ProviderToken> mint(UnixTime now);
+    // The very token that an earlier process minted at `issued`, unless that is due to be replaced
+    // or there was none; then a new one.
+    Result<ProviderToken> resume(std::optional<UnixTime> issued, UnixTime now);
 
     // False while the present token is too young to be replaced.
     [[nodiscard]] bool may_renew(UnixTime now) const;

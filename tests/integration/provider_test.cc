@@ -2,6 +2,7 @@
 // Providers that cannot be reached, cannot be trusted, go away or say nothing: what the operator is
 // told, and what becomes of the knocks.
 #include <csignal>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -224,6 +225,32 @@ TEST_CASE("a provider token that the provider calls expired is no reason to lose
     }
     CHECK(world.apns.count("/duplicates") == 0);
     CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("a gateway that is started again and again shows the same provider token", "[provider]") {
+    World world;
+    const bool is_killed = GENERATE(false, true);
+    std::string first;
+    for (int start = 0; start < 3; ++start) {
+        Gateway& gateway = world.start();
+        HttpClient client(gateway.port());
+        const Phone phone = register_phone(client, "anna-" + std::to_string(start));
+        CHECK(client.post(kMessages, knock_json(phone, std::to_string(start))).status == 202);
+        const std::string last = world.apns.arrivals().back();
+        const std::string shown = json_string(last, "/fields/authorization");
+        CHECK(shown.starts_with("bearer "));
+        if (start == 0) first = shown;
+        CHECK(shown == first);
+        if (is_killed) {
+            gateway.process().signal(SIGKILL);
+            REQUIRE(gateway.process().wait(kPatience) == 128 + SIGKILL);
+        } else {
+            CHECK(gateway.stop() == 0);
+        }
+        // A token minted now would be another one: it tells its second.
+        const std::time_t ended = std::time(nullptr);
+        REQUIRE(eventually([&] { return std::time(nullptr) > ended; }));
+    }
 }
 
 TEST_CASE("a failure of the provider's is tried again", "[provider]") {

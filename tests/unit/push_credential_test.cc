@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <optional>
 #include <utility>
 
 #include <catch_amalgamated.hpp>
@@ -46,6 +47,28 @@ TEST_CASE("a token from a future that the clock took back is replaced", "[push]"
     CHECK(keeper.credential.is_due(earlier));
     CHECK(keeper.credential.may_renew(earlier));
     CHECK_FALSE(keeper.credential.is_due(from_unix_seconds(to_unix_seconds(keeper.start) - 30)));
+}
+
+TEST_CASE("a restart shows the provider the same token, until it is due to be replaced", "[push]") {
+    Keeper first;
+    const Result<ProviderToken> minted = first.credential.resume(std::nullopt, first.start);
+    REQUIRE(minted);
+    CHECK(minted->issued == first.start);
+    Keeper second;
+    const auto resumed = second.credential.resume(minted->issued, first.start + minutes(49));
+    REQUIRE(resumed);
+    CHECK(resumed->authorization == minted->authorization);
+    CHECK(resumed->issued == first.start);
+    CHECK(second.credential.is_due(first.start + minutes(50)));
+    Keeper third;
+    const auto replaced = third.credential.resume(minted->issued, first.start + minutes(50));
+    REQUIRE(replaced);
+    CHECK(replaced->issued == first.start + minutes(50));
+    CHECK(replaced->authorization != minted->authorization);
+    Keeper fourth;
+    const auto from_future = fourth.credential.resume(first.start + hours(1), first.start);
+    REQUIRE(from_future);
+    CHECK(from_future->issued == first.start);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 # build/knuckle, of mode release.
 #
 # Variables: V=1 full commands; MODE=asan, M=module, T="[tag]" for unit and integration; SEED=n, or
-# N=count and FROM=n, for sim; ONCE=1 for run; F=http1, S=60 for fuzz; LTO=1; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle
+# N=count and FROM=n, for sim; MINUTES, for soak; ONCE=1 for run; F=http1, S=60 for fuzz; LTO=1; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle
 # (third_party/fetch.sh --help has more).
 
 MAKEFLAGS += -rR
@@ -88,10 +88,11 @@ MOCK_MAIN   := $(sort $(wildcard tests/mock/*_main.cc))
 MOCK        := $(filter-out $(MOCK_MAIN),$(sort $(wildcard tests/mock/*.cc)))
 SUPPORT     := $(sort $(wildcard tests/support/*.cc))
 FUZZ        := $(sort $(wildcard tests/fuzz/*_fuzz.cc))
+SOAK        := $(sort $(wildcard tests/soak/*.cc))
 SIM         := $(sort $(wildcard tests/sim/*.cc))
 INTEGRATION := $(sort $(wildcard tests/integration/*_test.cc))
 SOURCES     := $(foreach m,$(MODULES),$(SRC_$(m)))
-TESTS       := $(foreach m,$(MODULES),$(UNIT_$(m))) $(MOCK) $(MOCK_MAIN) $(SUPPORT) $(SIM) $(INTEGRATION) $(FUZZ) $(wildcard tests/tidy_test.cc)
+TESTS       := $(foreach m,$(MODULES),$(UNIT_$(m))) $(MOCK) $(MOCK_MAIN) $(SUPPORT) $(SIM) $(SOAK) $(INTEGRATION) $(FUZZ) $(wildcard tests/tidy_test.cc)
 HEADERS     := $(sort $(wildcard src/*/*.h tests/*/*.h bench/*.h))
 TESTED      := $(strip $(foreach m,$(MODULES),$(if $(UNIT_$(m)),$(m))))
 BENCH_MAIN  := $(sort $(wildcard bench/*_bench.cc))
@@ -105,6 +106,7 @@ $(foreach m,$(MODULES),\
 $(call remember,$(B)/.members/mock,$(MOCK))
 $(call remember,$(B)/.members/support,$(SUPPORT))
 $(call remember,$(B)/.members/sim,$(SIM))
+$(call remember,$(B)/.members/soak,$(SOAK))
 $(call remember,$(B)/.members/integration,$(INTEGRATION))
 $(call remember,$(B)/.members/bench,$(BENCH))
 
@@ -169,7 +171,7 @@ $(B)/$(1)/obj/src/app/version.o: $(B)/.version
 $(B)/$(1)/obj/tests/unit/% $(B)/$(1)/obj/tests/integration/% $(B)/$(1)/obj/tests/tidy_test.o: PLAIN = -O0 -U_FORTIFY_SOURCE
 # See SANITIZE: here it is the optimizer alone that confuses g++ 12.
 $(B)/$(1)/obj/tests/sim/%: PLAIN = -Wno-maybe-uninitialized
-$(B)/$(1)/obj/tests/integration/% $(B)/$(1)/obj/bench/%: BINARY_DEFINES = -DKNUCKLE_BINARY='"$(CURDIR)/$(call knuckle,$(1))"' -DSIM_APNS_BINARY='"$(CURDIR)/$(B)/$(1)/sim_apns"'
+$(B)/$(1)/obj/tests/integration/% $(B)/$(1)/obj/tests/soak/% $(B)/$(1)/obj/bench/%: BINARY_DEFINES = -DKNUCKLE_BINARY='"$(CURDIR)/$(call knuckle,$(1))"' -DSIM_APNS_BINARY='"$(CURDIR)/$(B)/$(1)/sim_apns"'
 
 $(foreach m,$(MODULES),$(call archive_rule,$(1),$(m),$(SRC_$(m))))
 $(call archive_rule,$(1),mock,$(MOCK))
@@ -195,6 +197,8 @@ $(B)/$(1)/integration: $(call objects,$(1),$(INTEGRATION)) $(CATCH2_A) $(call ar
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
 $(B)/$(1)/sim: $(call objects,$(1),$(SIM)) $(call archives,$(1),mock support $(call with_uses,engine)) $(call libs_of,$(call with_uses,engine)) $(MALLOC_$(1)) $(B)/.members/sim
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
+$(B)/$(1)/soak: $(call objects,$(1),$(SOAK)) $(call archives,$(1),support mock $(LINKED)) $(DEPS_LIBS) $(B)/.members/soak
+	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
 $(B)/$(1)/tidy_test: $(B)/$(1)/obj/tests/tidy_test.o $(CATCH2_A)
 	$$(call say,LD) $(call link,$(1)) $$^ -o $$@.new && mv $$@.new $$@
 
@@ -214,7 +218,7 @@ knuckle  = $(if $(filter release,$(1)),$(B)/knuckle,$(B)/$(1)/knuckle)
 $(foreach mode,$(MODES) fuzz,$(eval $(call mode_rules,$(mode))))
 
 # ---- product -------------------------------------------------------------------
-.PHONY: all run debug asan tsan ubsan fuzz test unit sim integration lint format headers bench install clean help
+.PHONY: all run debug asan tsan ubsan fuzz test unit sim integration soak lint format headers bench install clean help
 all: $(B)/knuckle ## build/knuckle, the release binary (default)
 debug: $(B)/debug/knuckle ## build/debug/knuckle: -O0, all checks
 
@@ -268,6 +272,10 @@ else
 endif
 integration: packages ## the real binary against the simulated APNs; T, MODE as above
 	$(call run_checks,$(call integrations,$(MODE)))
+MINUTES ?= 30
+soak: packages ## MINUTES=30 of steady knocks and random faults; SEED=n other faults
+	+@$(MAKE) --no-print-directory $(B)/$(MODE)/soak $(call knuckle,$(MODE)) $(PROGRAMS:%=$(B)/$(MODE)/%)
+	@$(B)/$(MODE)/soak $(MINUTES) $(SEED)
 lint: packages ## formatting, clang-tidy, headers, and the tree's own rules
 	$(call run_checks,$(LINT_CHECKS))
 asan tsan ubsan: packages ## unit and integration tests under that sanitizer (asan: with ubsan)

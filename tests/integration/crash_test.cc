@@ -34,11 +34,7 @@ namespace knuckle::test {
 
 namespace {
 
-#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-constexpr int kRounds = 200;
-#else
-constexpr int kRounds = 20;
-#endif
+constexpr int kRounds = kIsProduct ? 200 : 20;
 constexpr uint64_t kAnswersMax = 80;  // of a round
 constexpr size_t kPeople = 4;
 constexpr size_t kDevicesMax = 6;

@@ -27,13 +27,6 @@ namespace {
 
 constexpr std::string_view kMessages = "/api/v1/messages/";
 
-// Under a sanitizer or without optimization memory says nothing about the product.
-#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-constexpr bool kIsProduct = true;
-#else
-constexpr bool kIsProduct = false;
-#endif
-
 // A number in /proc/PID/status, in its own unit.
 size_t number_in_status(pid_t pid, std::string_view name) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/status");

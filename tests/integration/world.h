@@ -26,6 +26,13 @@
 
 namespace knuckle::test {
 
+// Under a sanitizer or without optimization memory says nothing about the product.
+#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+constexpr bool kIsProduct = true;
+#else
+constexpr bool kIsProduct = false;
+#endif
+
 struct World {
     explicit World(std::vector<std::string> apns_arguments = {})
         : config(dir),

@@ -75,10 +75,6 @@ bool has_field(const Http2Request& request, std::string_view name) {
     });
 }
 
-std::string_view device_in(std::string_view path) {
-    return path.starts_with(kPath) ? path.substr(kPath.size()) : std::string_view();
-}
-
 bool is_device_token(std::string_view text) {
     return text.size() >= kDeviceTokenMin && text.size() <= kDeviceTokenMax &&
            text.size() % 2 == 0 && is_lower_hex(text);
@@ -91,6 +87,10 @@ uint32_t cost_of(uint16_t status, std::string_view reason) {
 }
 
 }  // namespace
+
+std::string_view device_in(std::string_view path) {
+    return path.starts_with(kPath) ? path.substr(kPath.size()) : std::string_view();
+}
 
 struct ApnsBehavior::Json {
     simdjson::dom::parser parser;
@@ -133,7 +133,26 @@ ApnsAnswer ApnsBehavior::answer(const Http2Request& request, ApnsConnection& con
     Refusal refusal = injected(now);
     if (!refusal && options_.checks_requests) refusal = check(request, connection, now);
     if (!options_.checks_requests) connection.has_seen_valid_token = true;
+    return conclude(request, connection, refusal, now);
+}
 
+ApnsAnswer ApnsBehavior::refuse(const Http2Request& request,
+                                ApnsConnection& connection,
+                                uint16_t status,
+                                std::string_view reason,
+                                Now now) {
+    make_ids(request);
+    return conclude(request, connection, {status, reason}, now);
+}
+
+void ApnsBehavior::note_unknown(const Http2Request& request, Now now) {
+    ledger_.note_unknown(request.field("apns-id"), now);
+}
+
+ApnsAnswer ApnsBehavior::conclude(const Http2Request& request,
+                                  ApnsConnection& connection,
+                                  const Refusal& refusal,
+                                  Now now) {
     ApnsAnswer answer;
     answer.status = refusal.status;
     answer.reason = refusal.reason;

@@ -61,6 +61,9 @@ struct ApnsOptions {
 // Before the first valid provider token exactly one stream is open (providers.md A.5).
 inline constexpr uint32_t kStreamsBeforeToken = 1;
 
+// The device token in a path, or nothing.
+[[nodiscard]] std::string_view device_in(std::string_view path);
+
 // What APNs remembers of one connection.
 struct ApnsConnection {
     uint64_t number = 0;
@@ -121,6 +124,17 @@ public:
                                     ApnsConnection& connection,
                                     Now now);
 
+    // What it answers when something else has decided; `reason` lives as long as the answer.
+    [[nodiscard]] ApnsAnswer refuse(const Http2Request& request,
+                                    ApnsConnection& connection,
+                                    uint16_t status,
+                                    std::string_view reason,
+                                    Now now);
+    // For a request that gets no answer: the client can't know its fate, or is told that it was
+    // not processed.
+    void note_unknown(const Http2Request& request, Now now);
+    void note_unprocessed() { ledger_.note_unprocessed(); }
+
     [[nodiscard]] const ApnsLedger& ledger() const { return ledger_; }
 
 private:
@@ -136,6 +150,10 @@ private:
     [[nodiscard]] Refusal check_payload(const Http2Request& request);
     [[nodiscard]] Refusal check_device(std::string_view token) const;
     [[nodiscard]] Refusal injected(Now now);
+    [[nodiscard]] ApnsAnswer conclude(const Http2Request& request,
+                                      ApnsConnection& connection,
+                                      const Refusal& refusal,
+                                      Now now);
     void make_ids(const Http2Request& request);
     void keep(const Http2Request& request,
               const ApnsAnswer& answer,

@@ -47,6 +47,37 @@ std::optional<int64_t> number_in(const dom::object& object, std::string_view nam
     return number;
 }
 
+bool is_true(const dom::object& object, std::string_view name, bool otherwise = false) {
+    bool value = otherwise;
+    return object[name].get(value) == simdjson::SUCCESS ? value : otherwise;
+}
+
+uint32_t small_in(const dom::object& object, std::string_view name, uint32_t otherwise) {
+    const auto number = number_in(object, name);
+    if (!number || *number < 0 || *number > INT32_MAX) return otherwise;
+    return static_cast<uint32_t>(*number);
+}
+
+Duration ms_in(const dom::object& object, std::string_view name) {
+    return milliseconds(small_in(object, name, 0));
+}
+
+std::optional<FaultKind> to_fault(std::string_view name) {
+    constexpr std::array<std::pair<std::string_view, FaultKind>, 7> kKinds{{
+        {"answer", FaultKind::answer},
+        {"late", FaultKind::late},
+        {"silence", FaultKind::silence},
+        {"reset", FaultKind::reset},
+        {"cut_answer", FaultKind::cut_answer},
+        {"goaway", FaultKind::goaway},
+        {"hang_up", FaultKind::hang_up},
+    }};
+    for (const auto& [text, kind] : kKinds) {
+        if (text == name) return kind;
+    }
+    return std::nullopt;
+}
+
 std::optional<DeviceState> to_state(std::string_view name) {
     constexpr std::array<std::pair<std::string_view, DeviceState>, 5> kStates{{
         {"good", DeviceState::good},
@@ -94,6 +125,8 @@ std::string show_ledger(SimApns& apns) {
         json.key("accepted").number(counts.accepted);
         json.key("refused").number(counts.refused);
         json.key("duplicates").number(counts.duplicates);
+        json.key("duplicates_inexcusable").number(counts.duplicates_inexcusable);
+        json.key("unprocessed").number(counts.unprocessed);
         json.key("expired_on_arrival").number(counts.expired_on_arrival);
         json.key("untracked").number(counts.untracked);
         json.key("pushes").number(ledger.pushes());
@@ -102,6 +135,14 @@ std::string show_ledger(SimApns& apns) {
         json.key("connections").number(apns.connections_open());
         json.key("connections_made").number(apns.connections_made());
         json.key("handshakes_failed").number(apns.handshakes_failed());
+        json.key("faults").number(apns.faults().struck());
+        const ApnsTransportCounts transport = apns.transport_counts();
+        json.key("pings").number(transport.pings);
+        json.key("priority_frames").number(transport.priority_frames);
+        json.key("resets").number(transport.resets);
+        json.key("heads_too_large").number(transport.heads_too_large);
+        json.key("streams_open_peak").number(transport.streams_open_peak);
+        json.key("hpack_offences").number(transport.hpack_offences);
         json.key("reasons").begin_object();
         for (const auto& [reason, count] : ledger.reasons()) json.key(reason).number(count);
         json.end_object().end_object();
@@ -147,6 +188,9 @@ ControlPage reset(SimApns& apns, const dom::object&, Now) {
     apns.set_delay({});
     apns.set_clock_offset({});
     apns.set_stalled(false);
+    apns.faults().clear();
+    apns.reset_transport();
+    static_cast<void>(apns.choose_tls("good"));
     return {};
 }
 
@@ -190,9 +234,86 @@ ControlPage set_stalled(SimApns& apns, const dom::object& body, Now) {
     return {};
 }
 
-ControlPage send_away(SimApns& apns, const dom::object& body, Now) {
+ControlPage send_away(SimApns& apns, const dom::object& body, Now now) {
     const std::string_view reason = string_in(body, "reason");
-    apns.goaway(reason.empty() ? "Shutdown" : reason);
+    std::string debug =
+        R"({"reason":")" + std::string(reason.empty() ? "Shutdown" : reason) + R"("})";
+    if (body["body"].error() == simdjson::SUCCESS) debug = string_in(body, "body");
+    const Duration notice = ms_in(body, "notice_ms");
+    if (notice > Duration{}) {
+        apns.goaway_slowly(debug, notice, now);
+    } else {
+        apns.goaway(debug);
+    }
+    return {};
+}
+
+ControlPage cut(SimApns& apns, const dom::object&, Now) {
+    apns.cut();
+    return {};
+}
+
+ControlPage freeze(SimApns& apns, const dom::object&, Now) {
+    apns.freeze();
+    return {};
+}
+
+ControlPage set_streams(SimApns& apns, const dom::object& body, Now) {
+    const auto streams = number_in(body, "max");
+    if (!streams || *streams < 0 || *streams > INT32_MAX) return ControlPage::wrong("how many?");
+    apns.set_streams_max(static_cast<uint32_t>(*streams));
+    return {};
+}
+
+ControlPage add_fault(SimApns& apns, const dom::object& body, Now now) {
+    const auto kind = to_fault(string_in(body, "fault"));
+    if (!kind) return ControlPage::wrong("which fault?");
+    FaultRule rule;
+    rule.device = string_in(body, "device");
+    rule.skip = small_in(body, "skip", 0);
+    rule.every = std::max(1U, small_in(body, "every", 1));
+    if (const auto requests = number_in(body, "for_requests")) {
+        rule.requests = static_cast<uint64_t>(*requests);
+    }
+    if (const auto ms = number_in(body, "for_ms")) rule.until = now.instant + milliseconds(*ms);
+    rule.fault.kind = *kind;
+    rule.fault.is_accepted = is_true(body, "accepted");
+    rule.fault.status = static_cast<uint16_t>(std::min(999U, small_in(body, "status", 503)));
+    rule.fault.reason = string_in(body, "reason");
+    if (body["body"].error() == simdjson::SUCCESS) rule.fault.body = string_in(body, "body");
+    rule.fault.retry_after = string_in(body, "retry_after");
+    rule.fault.code = small_in(body, "code", 0);
+    rule.fault.wait = ms_in(body, "ms");
+    if (!apns.faults().add(rule)) return ControlPage::wrong("too many rules");
+    return {};
+}
+
+ControlPage set_transport(SimApns& apns, const dom::object& body, Now) {
+    apns.reset_transport();
+    ApnsTransport& transport = apns.transport();
+    Http2ServerOptions& http2 = transport.http2;
+    if (const auto streams = number_in(body, "streams_max")) {
+        http2.streams_max.reset();
+        if (*streams >= 0) http2.streams_max = small_in(body, "streams_max", 1);
+    }
+    http2.header_table_size = small_in(body, "header_table_size", http2.header_table_size);
+    http2.stream_window = small_in(body, "stream_window", http2.stream_window);
+    http2.data_frame_max = small_in(body, "data_frame_max", http2.data_frame_max);
+    http2.padding = small_in(body, "padding", 0);
+    http2.acks_pings = is_true(body, "acks_pings", true);
+    http2.grants_window = is_true(body, "grants_window", true);
+    http2.inspects_hpack = is_true(body, "inspects_hpack");
+    transport.handshake_delay = ms_in(body, "handshake_ms");
+    transport.settings_delay = ms_in(body, "settings_ms");
+    http2.is_silent = transport.settings_delay > Duration{};
+    transport.closes_on_hello = is_true(body, "closes_on_hello");
+    transport.refuses = is_true(body, "refuses");
+    transport.dribbles = is_true(body, "dribbles");
+    return {};
+}
+
+ControlPage set_tls(SimApns& apns, const dom::object& body, Now) {
+    if (!apns.choose_tls(string_in(body, "mode"))) return ControlPage::wrong("which mode?");
     return {};
 }
 
@@ -207,13 +328,19 @@ struct Change {
     std::string_view path;
     ControlPage (*carry_out)(SimApns& apns, const dom::object& body, Now now);
 };
-constexpr std::array<Change, 7> kChanges{{{"/tokens", set_token},
-                                          {"/delay", set_delay},
-                                          {"/fail", set_failure},
-                                          {"/stall", set_stalled},
-                                          {"/goaway", send_away},
-                                          {"/clock", set_clock},
-                                          {"/reset", reset}}};
+constexpr std::array<Change, 13> kChanges{{{"/tokens", set_token},
+                                           {"/freeze", freeze},
+                                           {"/cut", cut},
+                                           {"/streams", set_streams},
+                                           {"/faults", add_fault},
+                                           {"/transport", set_transport},
+                                           {"/tls", set_tls},
+                                           {"/delay", set_delay},
+                                           {"/fail", set_failure},
+                                           {"/stall", set_stalled},
+                                           {"/goaway", send_away},
+                                           {"/clock", set_clock},
+                                           {"/reset", reset}}};
 
 ControlPage change(SimApns& apns, const http1::Request& request, Now now) {
     dom::parser parser;

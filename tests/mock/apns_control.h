@@ -12,9 +12,25 @@
 //   POST /fail           {"status", "reason", "for_requests", "for_ms"}: without the last two until
 //                          a reset
 //   POST /stall            {"on": true}: reads and writes nothing, keeps the sockets
-//   POST /goaway           {"reason"}: on every connection
+//   POST /goaway           {"reason", "body", "notice_ms"}: on every connection; the debug text
+//                          is {"reason":...} unless "body" says what; with a notice, 2^31-1 first
+//   POST /cut              every connection is gone
+//   POST /freeze           the connections that are there go silent for good, new ones work
+//   POST /streams          {"max"}: on every connection, from now on
+//   POST /faults           a rule for single requests, see apns_faults.h: {"fault"} is answer,
+//                          late, silence, reset, cut_answer, goaway or hang_up; {"device"} how its
+//                          token begins, {"skip", "every", "for_requests", "for_ms"} which and how
+//                          long;
+//                          {"accepted", "status", "reason", "body", "retry_after", "code", "ms"}
+//   POST /transport        of connections to come, and what is left out is as usual:
+//                          {"streams_max": -1 for none, "header_table_size", "stream_window",
+//                          "data_frame_max", "padding", "acks_pings", "grants_window",
+//                          "inspects_hpack", "handshake_ms", "settings_ms", "closes_on_hello",
+//                          "refuses", "dribbles"}
+//   POST /tls              {"mode"}: of connections to come, see sim_apns --help
 //   POST /clock            {"offset_s"}: of the time by which provider tokens are judged
-//   POST /reset            forgets devices, failures and the ledger; no delay, no stall, no offset
+//   POST /reset            forgets devices, failures, faults and the ledger; no delay, no stall, no
+//                          offset, the usual transport and certificate
 //
 // 200 with JSON; 400 with {"error"} for what it does not understand, 404 for other paths.
 // Owner: SimApns.

@@ -78,8 +78,13 @@ void ApnsLedger::record(std::string_view id,
     if (is_accepted && push != nullptr) {
         if (push->accepted == 1) ++pushes_accepted_;
         if (push->accepted > 1) ++counts_.duplicates;
+        if (push->accepted > 1 && !push->is_fate_unknown) ++counts_.duplicates_inexcusable;
     }
     note(devices_, device, is_accepted, now);
+}
+
+void ApnsLedger::note_unknown(std::string_view id, Now now) {
+    if (LedgerEntry* const push = note(pushes_, id, false, now)) push->is_fate_unknown = true;
 }
 
 LedgerEntry* ApnsLedger::note(LedgerEntries& entries,

@@ -45,6 +45,7 @@ struct Arrival {
 struct LedgerEntry {
     uint32_t received = 0;
     uint32_t accepted = 0;
+    bool is_fate_unknown = false;  // for the client, after one of its attempts
     Instant first{};
     Instant last{};
 };
@@ -89,14 +90,19 @@ public:
         uint64_t accepted = 0;
         uint64_t refused = 0;
         uint64_t duplicates = 0;
-        uint64_t expired_on_arrival = 0;  // apns-expiration in the past but not 0
-        uint64_t untracked = 0;           // beyond kEntriesMax
+        uint64_t duplicates_inexcusable = 0;  // of them, those whose fate was known
+        uint64_t unprocessed = 0;             // turned away so that they must be sent again
+        uint64_t expired_on_arrival = 0;      // apns-expiration in the past but not 0
+        uint64_t untracked = 0;               // beyond kEntriesMax
     };
 
     explicit ApnsLedger(size_t arrivals_max) : arrivals_max_(arrivals_max) {}
 
     // The device token is what stands in the path; the id is the one that was answered.
     void record(std::string_view id, std::string_view device, std::string_view reason, Now now);
+    // An attempt that ended, or will, so that the client can't know its fate.
+    void note_unknown(std::string_view id, Now now);
+    void note_unprocessed() { ++counts_.unprocessed; }
     void note_expired() { ++counts_.expired_on_arrival; }
     // Only if the texts are wanted; see keeps_arrivals().
     void keep(Arrival&& arrival);

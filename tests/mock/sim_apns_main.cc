@@ -12,10 +12,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -42,6 +44,8 @@ constexpr const char* kHelp =
     "  --team-id ID     (default DEMOTEAM12)\n"
     "  --name NAME      that server.pem is made for; may be repeated (default localhost,\n"
     "                   127.0.0.1 and ::1)\n"
+    "  --tls MODE       how it shows itself, which POST /tls changes: good (the default),\n"
+    "                   no_alpn, http1, wrong_host, expired or unknown_ca\n"
     "  --alpn PROTOCOL  that is spoken of; 'none' for no ALPN (default h2)\n"
     "  --delay-ms N     before each answer\n"
     "  --error-budget N points of refusals that end a connection (default 0: none do)\n"
@@ -58,6 +62,7 @@ struct Arguments {
     std::string key_id = "DEMOKEY123";
     std::string team_id = "DEMOTEAM12";
     std::string alpn = "h2";
+    std::string tls = "good";
     mock::SimApnsOptions options;
 };
 
@@ -92,6 +97,8 @@ Arguments parse(const std::vector<std::string>& words) {
             arguments.team_id = value();
         } else if (word == "--name") {
             arguments.names.push_back(value());
+        } else if (word == "--tls") {
+            arguments.tls = value();
         } else if (word == "--alpn") {
             arguments.alpn = value();
         } else if (word == "--delay-ms") {
@@ -139,20 +146,52 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
     std::filesystem::rename(draft, path);
 }
 
+void write_identity(const std::filesystem::path& stem, const test::Identity& identity) {
+    write_file(stem.string() + ".key", identity.key_pem);
+    write_file(stem.string() + ".pem", identity.certificate_pem);
+}
+
 void make_files(const std::filesystem::path& directory, const std::vector<std::string>& names) {
     std::filesystem::create_directories(directory);
     if (!std::filesystem::exists(directory / "server.pem")) {
         const test::Authority authority = test::make_authority("Simulated APNs CA");
-        const test::Identity server = test::issue_server(authority, names);
+        const test::Authority stranger = test::make_authority("Unknown CA");
         write_file(directory / "ca.pem", authority.certificate_pem);
-        write_file(directory / "server.key", server.key_pem);
-        write_file(directory / "server.pem", server.certificate_pem);
+        write_identity(directory / "wrong_host",
+                       test::issue_server(authority, {"push.example.net"}));
+        write_identity(directory / "expired",
+                       test::issue_server(authority, names, {.validity = test::Validity::expired}));
+        write_identity(directory / "unknown_ca", test::issue_server(stranger, names));
+        write_identity(directory / "server", test::issue_server(authority, names));
     }
     if (!std::filesystem::exists(directory / "apns.p8")) {
         // Apple's .p8 is any P-256 key as PKCS#8 in PEM, and so is the key of an identity.
         const test::Authority nobody = test::make_authority("Nobody");
         write_file(directory / "apns.p8", test::issue_client(nobody, "provider").key_pem);
     }
+}
+
+tls::Context read_identity(const std::filesystem::path& stem, const std::string& alpn) {
+    const std::string certificate = read_file(stem.string() + ".pem");
+    const std::string key = read_file(stem.string() + ".key");
+    Result<tls::Context> context =
+        tls::Context::server({.certificate_pem = certificate, .key_pem = key, .alpn = alpn});
+    if (!context) give_up(stem.string() + ": " + context.error().what);
+    return std::move(*context);
+}
+
+// All that --tls can choose from. A folder made by an earlier version has fewer files.
+std::map<std::string, tls::Context> read_faces(const std::filesystem::path& directory,
+                                               const std::string& alpn) {
+    std::map<std::string, tls::Context> faces;
+    faces.emplace("good", read_identity(directory / "server", alpn));
+    faces.emplace("no_alpn", read_identity(directory / "server", ""));
+    faces.emplace("http1", read_identity(directory / "server", "http/1.1"));
+    for (const char* name : {"wrong_host", "expired", "unknown_ca"}) {
+        if (!std::filesystem::exists(directory / (std::string(name) + ".pem"))) continue;
+        faces.emplace(name, read_identity(directory / name, alpn));
+    }
+    return faces;
 }
 
 uint16_t listen(net::Loop& loop, uint16_t port) {
@@ -173,15 +212,12 @@ struct Stopping {
 int serve(const Arguments& arguments) {
     const std::filesystem::path directory = arguments.directory;
     make_files(directory, arguments.names);
-    const std::string certificate = read_file(directory / "server.pem");
-    const std::string key = read_file(directory / "server.key");
-    const Result<tls::Context> tls = tls::Context::server(
-        {.certificate_pem = certificate, .key_pem = key, .alpn = arguments.alpn});
-    if (!tls) give_up(tls.error().what);
-
+    const std::map<std::string, tls::Context> faces = read_faces(directory, arguments.alpn);
     ::signal(SIGPIPE, SIG_IGN);
     net::Loop loop({.connections_max = 4'096});
-    mock::SimApns apns(loop, *tls, arguments.options);
+    mock::SimApns apns(loop, faces.at("good"), arguments.options);
+    for (const auto& [mode, context] : faces) apns.add_tls(mode, context);
+    if (!apns.choose_tls(arguments.tls)) give_up("--tls " + arguments.tls + "? see --help");
     const Result<void> added = apns.behavior().add_key(
         {arguments.key_id, arguments.team_id, read_file(directory / "apns.p8")});
     if (!added) give_up(std::string("apns.p8: ") + added.error().what);

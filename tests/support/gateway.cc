@@ -28,6 +28,11 @@ uint16_t port_after(const std::string& text, std::string_view name) {
         parse_decimal(std::string_view(text).substr(begin, end - begin)).value_or(0));
 }
 
+// A line of the configuration.
+std::string key(std::string_view name, std::string_view value) {
+    return std::string(name) + " = \"" + std::string(value) + "\"\n";
+}
+
 std::vector<std::string> words_of(const ApnsProcessOptions& options) {
     std::vector<std::string> words = {options.program,
                                       "--dir",
@@ -93,16 +98,17 @@ void GatewayConfig::point_to(const ApnsProcess& process) {
     key_file = process.file("apns.p8");
 }
 
+std::string GatewayConfig::apns_keys() const {
+    return key("topic", kTopic) + key("environment", "sandbox") + key("endpoint", endpoint) +
+           key("ca_file", ca_file) + key("key_file", key_file) + key("key_id", kKeyId) +
+           key("team_id", kTeamId);
+}
+
 std::string GatewayConfig::text() const {
-    const auto key = [](std::string_view name, std::string_view value) {
-        return std::string(name) + " = \"" + std::string(value) + "\"\n";
-    };
     return key("data_dir", data_dir) + "workers = " + std::to_string(workers) + "\n" + top +
            listeners + "[admin]\n" + key("address", admin) + tables + "[limits]\n" + limits +
            "[chatsecure]\n" + key("base_url", "https://push.example.org/api/v1/") + chatsecure +
-           "[apps.chat]\n" + app + "[apps.chat.apns]\n" + key("topic", kTopic) +
-           key("environment", "sandbox") + key("endpoint", endpoint) + key("ca_file", ca_file) +
-           key("key_file", key_file) + key("key_id", kKeyId) + key("team_id", kTeamId) + apns;
+           "[apps.chat]\n" + app + "[apps.chat.apns]\n" + apns_keys() + apns;
 }
 
 std::string GatewayConfig::write() const {

@@ -63,6 +63,8 @@ struct GatewayConfig {
 
     void point_to(const ApnsProcess& apns);
     [[nodiscard]] std::string text() const;
+    // What stands in [apps.NAME.apns]: where the provider is, and who we are to it.
+    [[nodiscard]] std::string apns_keys() const;
     // Writes it and returns the file's name.
     std::string write() const;
 
@@ -115,9 +117,10 @@ private:
 // A phone that has an account, registered its device and made a token.
 struct Phone {
     std::string auth;
-    std::string device;        // our id of it
-    std::string registration;  // APNs' token of it
-    std::string token;         // to knock with
+    std::string device;                     // our id of it
+    std::string registration;               // APNs' token of it
+    std::string token;                      // to knock with
+    std::string host = "push.example.org";  // of its app
 };
 
 // 64 lower-case hexadecimal digits, different for each number.

@@ -204,7 +204,7 @@ bool HttpClient::closes_within(Duration limit) {
 HttpResponse HttpClient::ask(std::string_view head,
                              std::string_view authorization,
                              std::string_view json) {
-    std::string request = std::string(head) + " HTTP/1.1\r\nHost: push.example.org\r\n";
+    std::string request = std::string(head) + " HTTP/1.1\r\nHost: " + host_ + "\r\n";
     if (!authorization.empty()) {
         request += "Authorization: Token " + std::string(authorization) + "\r\n";
     }

@@ -66,6 +66,9 @@ public:
                      std::string_view json,
                      std::string_view authorization = {});
 
+    // Whom get(), post() and put() ask for; push.example.org if nothing is said.
+    void set_host(std::string_view host) { host_ = host; }
+
     [[nodiscard]] int descriptor() const { return fd_; }
 
 private:
@@ -78,6 +81,7 @@ private:
     int fd_ = -1;
     std::unique_ptr<Tls> tls_;
     std::string received_;
+    std::string host_ = "push.example.org";
     bool is_over_ = false;
 };
 

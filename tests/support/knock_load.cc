@@ -17,7 +17,10 @@
 namespace knuckle::test {
 
 KnockLoad::KnockLoad(const KnockLoadOptions& options)
-    : options_(options), epoll_(::epoll_create1(EPOLL_CLOEXEC)), conns_(options.connections) {
+    : options_(options),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      conns_(options.connections),
+      begin_(monotonic_now()) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(options.port);
@@ -35,7 +38,7 @@ KnockLoad::KnockLoad(const KnockLoadOptions& options)
         event.data.u64 = i;
         ::epoll_ctl(epoll_, EPOLL_CTL_ADD, conn.fd, &event);
         ++open_;
-        knock(conn);
+        proceed(conn);
     }
 }
 
@@ -52,19 +55,42 @@ bool KnockLoad::is_done() const {
 
 void KnockLoad::turn() {
     std::array<epoll_event, 64> events;
-    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 50);
+    const int count = ::epoll_wait(
+        epoll_, events.data(), static_cast<int>(events.size()), options_.rate > 0 ? 2 : 50);
     for (int i = 0; i < count; ++i) read(conns_[events[static_cast<size_t>(i)].data.u64]);
+    knock_when_due();
+}
+
+void KnockLoad::proceed(Conn& conn) {
+    if (options_.rate == 0) return knock(conn);
+    resting_.push_back(&conn);
+}
+
+void KnockLoad::knock_when_due() {
+    const int64_t elapsed_ms = (monotonic_now() - begin_).ns / 1'000'000;
+    const auto due = static_cast<size_t>(elapsed_ms * options_.rate / 1'000);
+    while (!resting_.empty() && sent_ < due && sent_ < options_.knocks) {
+        Conn& conn = *resting_.front();
+        resting_.pop_front();
+        if (conn.fd >= 0) knock(conn);
+    }
+}
+
+const Phone& KnockLoad::next_phone() const {
+    return options_.phones.empty() ? options_.phone
+                                   : options_.phones[sent_ % options_.phones.size()];
 }
 
 void KnockLoad::knock(Conn& conn) {
     if (sent_ == options_.knocks) return;
+    const Phone& phone = next_phone();
     conn.number = sent_++;
     conn.is_waiting = true;
-    const std::string body = knock_json(options_.phone, std::to_string(conn.number));
-    conn.out =
-        "POST /api/v1/messages/ HTTP/1.1\r\nHost: push.example.org\r\nContent-Type: "
-        "application/json\r\nContent-Length: " +
-        std::to_string(body.size()) + "\r\n\r\n" + body;
+    const std::string body = knock_json(phone, std::to_string(conn.number));
+    conn.out = "POST /api/v1/messages/ HTTP/1.1\r\nHost: " + phone.host +
+               "\r\nContent-Type: "
+               "application/json\r\nContent-Length: " +
+               std::to_string(body.size()) + "\r\n\r\n" + body;
     // A few hundred bytes on a connection without any under way: the kernel takes them at once.
     if (::send(conn.fd, conn.out.data(), conn.out.size(), MSG_NOSIGNAL) !=
         static_cast<ssize_t>(conn.out.size())) {
@@ -101,7 +127,7 @@ void KnockLoad::read(Conn& conn) {
     if (is_last) {
         close(conn);
     } else {
-        knock(conn);
+        proceed(conn);
     }
 }
 

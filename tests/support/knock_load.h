@@ -6,12 +6,15 @@
 //     load.run(seconds(60), [&] { ... });          called after each turn, to make mischief
 //     load.answered(202) == 10'000
 //
+// With a rate, knocks are sent at that pace for as long as a connection is free.
+//
 // Each knock carries its number as "data", so that the push it becomes can be recognized. A
 // connection that the gateway closes is not opened again; its knock counts as cut off. Thread: one.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -25,9 +28,11 @@ namespace knuckle::test {
 
 struct KnockLoadOptions {
     uint16_t port = 0;
-    Phone phone;
+    Phone phone = {};
     size_t connections = 64;
     size_t knocks = 10'000;
+    std::vector<Phone> phones = {};  // to be woken in turn, instead of the one
+    int rate = 0;                    // knocks a second; 0: the next as soon as the last is answered
 };
 
 class KnockLoad {
@@ -72,13 +77,18 @@ private:
     };
 
     void turn();
+    void proceed(Conn& conn);
+    void knock_when_due();
     void knock(Conn& conn);
+    [[nodiscard]] const Phone& next_phone() const;
     void read(Conn& conn);
     void close(Conn& conn);
 
     KnockLoadOptions options_;
     int epoll_ = -1;
     std::vector<Conn> conns_;
+    std::deque<Conn*> resting_;  // until their next knock is due
+    Instant begin_{};
     size_t open_ = 0;
     size_t sent_ = 0;
     size_t answered_ = 0;

@@ -3,10 +3,14 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <fcntl.h>
+#include <filesystem>
 #include <grp.h>
+#include <iterator>
 #include <stdexcept>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +75,19 @@ bool Process::is_running() {
 }
 
 std::string Process::output() const { return read_whole_file(output_); }
+
+int64_t anonymous_kib(pid_t pid) {
+    const std::string text = read_whole_file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+    constexpr std::string_view kName = "Pss_Anon:";
+    const size_t at = text.find(kName);
+    if (at == std::string::npos) throw std::runtime_error("no such process");
+    return std::strtoll(text.c_str() + at + kName.size(), nullptr, 10);
+}
+
+int64_t open_descriptors(pid_t pid) {
+    const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid) + "/fd");
+    return std::distance(begin(all), end(all));
+}
 
 void pause_for(Duration time) {
     timespec rest{time.ns / 1'000'000'000, time.ns % 1'000'000'000};

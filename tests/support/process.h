@@ -9,6 +9,7 @@
 // Thread: one.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -42,6 +43,11 @@ private:
     std::string output_;
     std::optional<int> status_;
 };
+
+// Memory that a process has for itself, which no file and no other process stands for: what grows
+// when something leaks.
+[[nodiscard]] int64_t anonymous_kib(pid_t pid);
+[[nodiscard]] int64_t open_descriptors(pid_t pid);
 
 void pause_for(Duration time);
 [[nodiscard]] Instant monotonic_now();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/assembly.h"
+#include "app/doctor.h"
 #include "app/rotate_key.h"
 #include "app/supervisor.h"
 #include "app/version.h"
@@ -27,6 +28,10 @@ constexpr const char* kHelp =
     "  knuckle serve [--config FILE]   run the gateway until SIGTERM\n"
     "  knuckle check [--config FILE]   say every mistake in the configuration and in the files it "
     "names\n"
+    "  knuckle doctor [--config FILE] [--send DEVICE [--app NAME]]\n"
+    "                                  look at all that serving needs, and say what is wrong and "
+    "what\n"
+    "                                  to do; with --send also push to the device with that token\n"
     "  knuckle rotate-key [--config FILE]\n"
     "                                  put a new key into store_key_file; the next start re-seals "
     "the\n"
@@ -85,6 +90,20 @@ int run_check(const Invocation& invocation, const config::Config& config) {
     return status;
 }
 
+int run_doctor(const Invocation& invocation, const config::Config& config) {
+    DoctorOptions options;
+    for (size_t i = 0; i < invocation.words.size(); i += 2) {
+        const std::string& word = invocation.words[i];
+        if (word != "--send" && word != "--app")
+            return wrong_usage("'doctor' does not take '" + word + "'");
+        if (i + 1 == invocation.words.size()) return wrong_usage(word + " needs a value");
+        (word == "--send" ? options.device : options.app) = invocation.words[i + 1];
+    }
+    if (!options.app.empty() && options.device.empty())
+        return wrong_usage("--app is of use with --send only");
+    return run_doctor(config, invocation.config_path, options);
+}
+
 int run_rotate_key(const Invocation&, const config::Config& config) { return rotate_key(config); }
 
 struct Command {
@@ -95,6 +114,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"serve", 0, run_serve},
     {"check", 0, run_check},
+    {"doctor", 4, run_doctor},
     {"rotate-key", 0, run_rotate_key},
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One connection to a provider, as the gateway makes it, to see how far it gets.
 //
-//     ProbeResult result = probe({.endpoint = ..., .server_name = "api.push.apple.com", .tls = &context});
+//     ProbeResult result = probe({.endpoint = ..., .server_name = "host", .tls = &context});
 //
 // With a `head` it also sends that one request and waits for the answer. Blocks the calling thread,
 // at most kProbeTimeout and what the system's resolver takes longer. Reached stages are in order:

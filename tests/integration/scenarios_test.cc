@@ -74,11 +74,13 @@ bool has_all(World& world, size_t pushes, Duration limit = seconds(30)) {
 }
 
 bool has_nothing_left(const Gateway& gateway) {
-    return eventually([&] {
+    const bool is_so = eventually([&] {
         return gateway.metric("knuckle_pending_pushes") == 0 &&
                gateway.metric("knuckle_jobs_waiting") == 0 &&
                gateway.metric("knuckle_jobs_in_flight") == 0;
     });
+    if (!is_so) UNSCOPED_INFO(gateway.admin("/metrics").body);
+    return is_so;
 }
 
 }  // namespace
@@ -92,7 +94,11 @@ TEST_CASE("S2: a provider that says goodbye at each hundredth push costs none", 
     world.apns.tell("/faults", R"({"fault":"goaway","every":100})");
     const int rate = kIsProduct ? 2'000 : 400;
     const size_t knocks = static_cast<size_t>(rate) * (is_long() ? 60 : 4);
-    KnockLoad load({.port = gateway.port(), .knocks = knocks, .phones = phones, .rate = rate});
+    KnockLoad load({.port = gateway.port(),
+                    .connections = 512,
+                    .knocks = knocks,
+                    .phones = phones,
+                    .rate = rate});
     REQUIRE(load.run(seconds(120)));
     CHECK(load.answered(202) == knocks);
     CHECK(has_all(world, knocks));

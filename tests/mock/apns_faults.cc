@@ -3,12 +3,6 @@
 
 namespace knuckle::mock {
 
-namespace {
-
-constexpr uint32_t kRefusedStream = 7;  // RFC 9113 section 7
-
-}  // namespace
-
 bool Fault::is_unprocessed() const {
     return kind == FaultKind::goaway || (kind == FaultKind::reset && code == kRefusedStream);
 }

@@ -23,6 +23,8 @@
 
 namespace knuckle::mock {
 
+inline constexpr uint32_t kRefusedStream = 7;  // RFC 9113 section 7
+
 enum class FaultKind : uint8_t {
     answer,      // this status, reason and body instead of what APNs would say
     late,        // accepted, and answered after `wait`
@@ -38,11 +40,19 @@ struct Fault {
     bool is_accepted = false;  // the push was taken before it went wrong
     uint16_t status = 503;
     std::string reason = {};
-    std::optional<std::string> body = {};  // instead of {"reason":...}; may be anything
+    // Instead of {"reason":...}, anything. Without a reason and without this it is empty.
+    std::optional<std::string> body = {};
     std::string retry_after = {};
     uint32_t code = 0;  // of HTTP/2
     Duration wait{};
 
+    // What the ledger calls it: an answer without a reason is no acceptance.
+    [[nodiscard]] std::string_view name() const {
+        return reason.empty() ? std::string_view("none") : reason;
+    }
+    [[nodiscard]] std::string_view text() const {
+        return body ? std::string_view(*body) : std::string_view();
+    }
     // Whether the client can know that APNs has not looked at the request.
     [[nodiscard]] bool is_unprocessed() const;
     // Whether it can't know whether APNs has taken the push.

@@ -172,7 +172,7 @@ bool SimApns::suffer(Connection& connection,
     ApnsAnswer answer;
     if (fault.kind == FaultKind::answer) {
         answer =
-            behavior_.refuse(request, connection.apns, fault.status, fault.reason, shifted(now));
+            behavior_.refuse(request, connection.apns, fault.status, fault.name(), shifted(now));
     } else if (is_accepted && !fault.is_unprocessed()) {
         answer = behavior_.answer(request, connection.apns, shifted(now));
     }
@@ -194,8 +194,10 @@ bool SimApns::suffer(Connection& connection,
             connection.http2.reset(request.stream, fault.code);
             break;
         case FaultKind::goaway:
-            // Once; what follows the first on this connection is cut off by it.
-            if (!connection.is_leaving) {
+            // Once; what came before the one that met it, and is complete only now, is refused.
+            if (connection.is_leaving) {
+                connection.http2.reset(request.stream, kRefusedStream);
+            } else {
                 leave(connection, std::max(request.stream - 2, 0), R"({"reason":"Shutdown"})");
             }
             break;
@@ -219,11 +221,11 @@ void SimApns::respond(Connection& connection,
         fields[count++] = {"retry-after", fault->retry_after};
     }
     std::array<char, 256> storage;
-    const bool has_body = fault != nullptr && fault->body;
+    const bool has_body = fault != nullptr && (fault->body || fault->reason.empty());
     connection.http2.respond(stream,
                              {.status = answer.status,
                               .fields = std::span(fields).first(count),
-                              .body = has_body ? *fault->body : answer.body(storage)});
+                              .body = has_body ? fault->text() : answer.body(storage)});
     if (answer.streams_max) connection.http2.set_streams_max(*answer.streams_max);
     if (answer.ends_connection && !connection.is_leaving) {
         say_goodbye(connection, R"({"reason":"TooManyErrors"})");

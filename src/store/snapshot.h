@@ -120,8 +120,8 @@ public:
     // Oldest first, at most `count_max`; for the start of the process. absent: there is none.
     [[nodiscard]] Lookup list_pending(size_t count_max, std::vector<Pending>& pending);
 
-    // The events behind number `after`, at most `count_max` of them. absent: there is none. damaged:
-    // some were left out, or LMDB failed and the page ends before.
+    // The events behind number `after`, at most `count_max` of them. absent: there is none.
+    // damaged: some were left out, or LMDB failed and the page ends before.
     [[nodiscard]] Lookup read_feedback(uint64_t after, size_t count_max, FeedbackPage& page);
 
 private:

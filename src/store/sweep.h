@@ -8,9 +8,9 @@
 //
 // Expiry is enforced where things are used; this only makes room. A step reads in one transaction
 // and erases in another, so neither is long and clients' writes may come between any two. Rows made
-// behind the cursor wait for the next round. Feedback lies in the order of its age, so a look at the
-// oldest is enough. An account is left as long as one of its tokens lives,
-// whatever the lifetimes were when it was made. What does not open is counted and left.
+// behind the cursor wait for the next round. Feedback lies in the order of its age, so a look at
+// the oldest is enough. An account is left as long as one of its tokens lives, whatever the
+// lifetimes were when it was made. What does not open is counted and left.
 // Errors: LMDB's; nothing of that step is erased, and the next one tries the same again.
 // Owner: store::Chores.  Thread: the committer's; counts() any.
 #pragma once

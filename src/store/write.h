@@ -98,7 +98,8 @@ struct ClearPending {
 struct NoteFeedbackSent {
     uint64_t number = 0;
 };
-// Erases the oldest feedback, up to and with `number`, at most kFeedbackTrimMax events. Always done.
+// Erases the oldest feedback, up to and with `number`, at most kFeedbackTrimMax events. Always
+// done.
 struct TrimFeedback {
     uint64_t number = 0;
 };

@@ -313,7 +313,7 @@ TEST_CASE("S10: any number of senders and tokens is counted in the same memory",
             const std::string number = registration_of(round * kAtOnce + i).substr(24);
             const std::string body = R"({"token":")" + number + R"("})";
             requests += "POST " + std::string(kMessages) +
-                        " HTTP/1.1\r\nHost: x\r\nX-Real-IP: 2001:db8:" + number.substr(30, 4) +
+                        " HTTP/1.1\r\nHost: x\r\nX-Real-IP: 2001:db8:" + number.substr(32, 4) +
                         ":" + number.substr(36, 4) +
                         "::1\r\nContent-Type: application/json\r\nContent-Length: " +
                         std::to_string(body.size()) + "\r\n\r\n" + body;

@@ -145,6 +145,12 @@ engine::Rate to_rate(Duration window) {
     return engine::rate_of(window > Duration{} ? 1 : 0, window);
 }
 
+// For one worker of `workers`, which share it.
+Duration to_interval(const config::Rate& rate, uint32_t workers) {
+    if (rate.count == 0) return {};
+    return Duration{rate.period.ns / rate.count * workers};
+}
+
 // The texts are addresses: config/ has looked.
 std::vector<io::PeerAddress> to_addresses(const std::vector<std::string>& texts) {
     std::vector<io::PeerAddress> addresses;
@@ -207,6 +213,7 @@ std::vector<config::Mistake> assemble(const config::Config& config, Assembly& as
     set_limits(config, options);
     options.workers =
         config.workers != 0 ? config.workers : std::min(count_cores(), config::kWorkersMax);
+    options.resend_interval = to_interval(config.resend_rate, options.workers);
     for (const config::Listen& listen : config.listen) builder.add_listener(listen);
     for (const config::App& app : config.apps) builder.add_app(app);
     return std::move(builder.mistakes);

@@ -124,6 +124,7 @@ struct Config {
     Duration ack_wait = seconds(2);          // of a knock, for its pushes, before it is stored
     bool acks_at_once = false;               // 202 before its pushes are settled or stored
     Duration request_timeout = seconds(10);  // of one push, for its answer
+    Rate resend_rate{1'000, seconds(1)};     // of each app: what goes out again
     Duration drain_timeout = seconds(10);    // after SIGTERM, for what is in flight
     Duration idle_timeout = seconds(75);     // of a connection without a request
     uint32_t upstreams_max = 4;              // per worker and app: connections to the provider

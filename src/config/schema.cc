@@ -280,6 +280,7 @@ void read_knocks(Reading& reading, Table& root, Config& config) {
     if (knocks.word("ack", ack, kAcks)) config.acks_at_once = ack == "accepted";
     knocks.duration("ack_wait", config.ack_wait, milliseconds(10), minutes(1));
     knocks.duration("request_timeout", config.request_timeout, milliseconds(100), minutes(10));
+    knocks.rate("resend_rate", config.resend_rate);
     knocks.finish();
 }
 

@@ -43,15 +43,21 @@ Fleet& Dialer::fleet_of(const Upstream& upstream) {
 
 // Sees to it that the fleet has, or gets in time, what it wants.
 void Dialer::tend(Fleet& fleet, Now now) {
-    if (has_ended_ || fleet.dialing != nullptr) return;
+    if (has_ended_) return;
     const push::Lane& way = core_.dispatcher.lane(fleet.lane);
-    if (fleet.is_short(way, now)) ++fleet.wanted;
-    const bool is_complete = fleet.members.count() >= fleet.wanted;
-    if (!is_complete && fleet.dial_at <= now.instant) {
-        dial(fleet, now);
-        return;
+    const Instant turn = way.next_turn(fleet.trust);
+    Instant next = turn > now.instant ? turn : kNever;  // what is not held back waits for a stream
+    if (fleet.dialing == nullptr) {
+        if (fleet.is_short(way, now)) ++fleet.wanted;
+        const bool is_complete = fleet.members.count() >= fleet.wanted;
+        if (is_complete) {
+            next = std::min(next, fleet.next_look(way, now));
+        } else if (fleet.dial_at <= now.instant) {
+            return dial(fleet, now);
+        } else {
+            next = std::min(next, fleet.dial_at);
+        }
     }
-    const Instant next = is_complete ? fleet.next_look(way, now) : fleet.dial_at;
     if (next != kNever && (!fleet.timer.is_armed() || next < fleet.timer.deadline))
         core_.timers.arm(fleet.timer, next);
 }
@@ -173,7 +179,7 @@ void Dialer::set_ready(const Fleet& fleet, bool is_ready, Error why) {
     lane.is_ready = is_ready;
     core_.dispatcher.set_down(fleet.lane, !is_ready);
     // A new connection does not make a provider take what it refused on the old one.
-    if (is_ready && core_.dispatcher.lane(fleet.lane).is_refused) return;
+    if (is_ready && core_.dispatcher.lane(fleet.lane).breaker.is_serious()) return;
     core_.outbox.report({core_.worker, fleet.lane, is_ready, why, {}});
 }
 
@@ -227,7 +233,7 @@ void Dialer::flush(Now now) {
 
 // The lane's next pushes to the least busy connections, while there are streams for them.
 bool Dialer::hand_out(Fleet& fleet, Now now) {
-    if (core_.dispatcher.lane(fleet.lane).queue(fleet.trust).is_empty()) return false;
+    if (!core_.dispatcher.lane(fleet.lane).has_waiting(fleet.trust)) return false;
     bool has_moved = false;
     while (Upstream* const upstream = fleet.choose()) {
         push::Job* const job = core_.dispatcher.take(fleet.lane, fleet.trust, now);

@@ -22,8 +22,9 @@ bool Fleet::has_ready() const {
 }
 
 bool Fleet::is_short(const push::Lane& way, Now now) const {
-    const push::Job* const first = way.queue(trust).front();
-    if (wanted == 0) return first != nullptr;
+    if (wanted == 0) return way.has_waiting(trust);
+    if (way.breaker.is_open()) return false;  // it has more than it may use
+    const push::Job* const first = way.queue(push::line_of(trust)).front();
     if (wanted >= members_max || members.count() < wanted) return false;
     size_t in_flight = 0;
     size_t streams = 0;
@@ -37,8 +38,8 @@ bool Fleet::is_short(const push::Lane& way, Now now) const {
 }
 
 Instant Fleet::next_look(const push::Lane& way, Now now) const {
-    const push::Job* const first = way.queue(trust).front();
-    if (first == nullptr || wanted >= members_max) return kNever;
+    const push::Job* const first = way.queue(push::line_of(trust)).front();
+    if (first == nullptr || way.breaker.is_open() || wanted >= members_max) return kNever;
     const Instant next = first->since + kQueueAgeMax;
     return next > now.instant ? next : now.instant + kQueueAgeMax;
 }

@@ -37,6 +37,24 @@ uint32_t taker_of(const store::Pending& row, uint32_t workers) {
     return (uint32_t{id[14]} << 8 | id[15]) % workers;
 }
 
+const char* text_of(push::Trouble trouble) {
+    switch (trouble) {
+        case push::Trouble::configuration:
+            return "the provider refuses our topic or credential";
+        case push::Trouble::expiry:
+            return "the provider finds our token expired: is the clock right?";
+        case push::Trouble::renewals:
+            return "the provider finds that our token changes too often: does another server use "
+                   "the "
+                   "key?";
+        case push::Trouble::provider:
+            return "the provider fails";
+        case push::Trouble::none:
+            break;
+    }
+    return "";
+}
+
 api::Reply too_many_pushes() {
     return api::unavailable("Too many pushes are waiting.", kRetryAfterSeconds);
 }
@@ -158,7 +176,7 @@ void Knocks::send(Knock& knock, uint16_t lane, Now now) {
     if (core_.options.acks_at_once) answer_at_once(knock, now);
     // Where no answer is to be expected soon nobody needs to wait for one.
     const push::Lane& way = core_.dispatcher.lane(lane);
-    if (knock.is_deferred() || way.is_down || way.is_refused) store(knock, now);
+    if (knock.is_deferred() || way.is_stopped()) store(knock, now);
 }
 
 // Over the limit, and the next place is taken: by a push that is deferred, for the same token or
@@ -230,13 +248,13 @@ void Knocks::abort(Knock& knock) {
 bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
     core_.counters.pushes[static_cast<size_t>(answer.outcome)].add();
     const push::Lane& lane = core_.dispatcher.lane(job.lane);
-    const bool was_refused = lane.is_refused;
+    const bool was_serious = lane.breaker.is_serious();
     const push::Verdict verdict = core_.dispatcher.settle(job, answer, now);
-    if (lane.is_refused != was_refused) report(job.lane, answer);
+    if (lane.breaker.is_serious() != was_serious) report(job.lane, answer);
     if (verdict.renew_credential)
         core_.outbox.ask_renewal(core_.options.lanes[job.lane].credential);
     if (verdict.action == push::Action::retry) {
-        core_.counters.retries.add();
+        core_.counters.retries[static_cast<size_t>(answer.outcome)].add();
         if (knocks_.find({job.owner.index, job.owner.generation}) == nullptr)
             pending_.resubmit(job);
     } else {
@@ -245,13 +263,13 @@ bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
     return verdict.close_upstream;
 }
 
-// The provider has changed its mind about our topic or credential: the operator must hear of it.
+// What the provider thinks of us has changed: the operator must hear of it.
 void Knocks::report(uint16_t lane, const push::Answer& answer) {
+    const push::Breaker& breaker = core_.dispatcher.lane(lane).breaker;
     LaneReport report{.worker = core_.worker, .lane = lane};
-    report.is_ready = !core_.dispatcher.lane(lane).is_refused;
+    report.is_ready = !breaker.is_serious();
     if (!report.is_ready) {
-        report.why =
-            fail(Errc::invalid, "the provider refuses our topic or credential", answer.status);
+        report.why = fail(Errc::invalid, text_of(breaker.trouble()), answer.status);
         report.reason = answer.reason;
     }
     core_.outbox.report(report);
@@ -504,7 +522,7 @@ Knocks::Loaded Knocks::load(const store::Pending& row, store::Snapshot& snapshot
     job->serial = row.serial;
     job->is_background = row.is_background;
     job->is_stored = true;
-    core_.dispatcher.submit(*job, now);
+    core_.dispatcher.resubmit(*job, now);
     pending_.add(*job);
     return Loaded::taken;
 }

@@ -71,7 +71,8 @@ struct Options {
 
     Duration ack_wait = seconds(2);
     bool acks_at_once = false;  // weaker: a 202 before the provider or the disk has the pushes
-    Duration request_timeout = seconds(10);  // of a push on its stream
+    Duration resend_interval = milliseconds(1);  // of a lane and worker, for what goes out again
+    Duration request_timeout = seconds(10);      // of a push on its stream
     Duration idle_timeout = seconds(75);
     Duration drain_timeout = seconds(10);
     uint32_t upstreams_max = 4;  // of each lane, besides the one for unproven tokens

@@ -11,6 +11,8 @@ namespace knuckle::engine {
 
 namespace {
 
+constexpr uint16_t kInternalServerError = 500;
+
 // The tag of a stream is the id of its job.
 uint64_t to_tag(push::JobId id) { return uint64_t{id.index} << 32 | id.generation; }
 push::JobId to_job_id(uint64_t tag) {
@@ -125,7 +127,10 @@ void Upstream::on_response(const http2::Event& event,
     ++answers_;
     failures_in_a_row_ = 0;
     const push::Answer answer = decoder.decode(event);
-    if (knocks.settle(job, answer, now)) stop_taking();
+    // Front ends of the provider have got stuck so that only another one helped.
+    server_errors_ = answer.status == kInternalServerError ? server_errors_ + 1 : 0;
+    const bool is_unwell = server_errors_ >= kFailuresInARowMax;
+    if (knocks.settle(job, answer, now) || is_unwell) stop_taking();
 }
 
 void Upstream::hand_back(push::Job& job, push::Outcome outcome, Knocks& knocks, Now now) {

@@ -35,7 +35,8 @@ inline constexpr Duration kPingAfter = seconds(2);
 inline constexpr Duration kPingTimeout = seconds(3);
 inline constexpr Duration kPingBeforeUse = seconds(60);
 inline constexpr Duration kPingWhenIdle = hours(1);
-// After so many times that pushes were overdue, with no answer between, it takes no more.
+// After so many times that pushes were overdue, with no answer between, or so many answers with
+// status 500 in a row, it takes no more.
 inline constexpr uint32_t kFailuresInARowMax = 2;
 inline constexpr size_t kUpstreamUnsentMax = 1024 * 1024;
 
@@ -114,7 +115,8 @@ private:
     Instant pinged_{};
     Instant used_;  // the last push went out
     uint64_t answers_ = 0;
-    uint32_t failures_in_a_row_ = 0;
+    uint32_t failures_in_a_row_ = 0;  // times that pushes were overdue, with no answer between
+    uint32_t server_errors_ = 0;      // answers in a row with status 500
     Buffer plain_;
     Buffer sealed_;
     http2::Session session_;

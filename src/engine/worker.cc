@@ -31,7 +31,8 @@ struct Worker::Parts {
                    push::Dispatcher({.jobs_max = options.jobs_max,
                                      .large_payloads_max = options.jobs_max,
                                      .lanes_count = options.lanes.size(),
-                                     .retry_timer_kind = static_cast<uint8_t>(TimerKind::job)},
+                                     .retry_timer_kind = static_cast<uint8_t>(TimerKind::job),
+                                     .resend_interval = options.resend_interval},
                                     core.timers,
                                     core.random),
                .decoder = api::Decoder(options.routes),
@@ -167,13 +168,19 @@ void Worker::before_wait(Now now) {
     push::Dispatcher& dispatcher = parts_->core.dispatcher;
     size_t waiting = 0;
     size_t in_flight = 0;
+    size_t stopped = 0;
+    Instant oldest = now.instant;
     for (size_t i = 0; i < parts_->core.options.lanes.size(); ++i) {
         const push::Lane& lane = dispatcher.lane(static_cast<uint16_t>(i));
         waiting += lane.waiting_count();
         in_flight += lane.in_flight;
+        stopped += lane.breaker.is_open() ? size_t{1} : size_t{0};
+        oldest = std::min(oldest, lane.oldest());
     }
     parts_->core.counters.jobs_waiting.set(waiting);
     parts_->core.counters.jobs_in_flight.set(in_flight);
+    parts_->core.counters.lanes_stopped.set(stopped);
+    parts_->core.counters.job_wait_ns.set(static_cast<uint64_t>((now.instant - oldest).ns));
     const bool is_idle =
         parts_->knocks.is_idle() && parts_->registry.is_idle() && parts_->conns.count() == 0;
     if (parts_->core.is_draining && is_idle) parts_->finish_draining(now);

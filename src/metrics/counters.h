@@ -53,8 +53,9 @@ inline constexpr size_t kOutcomesMax = 16;
 
 struct Counters {
     std::array<Counter, kKnockResultCount> knocks;
-    std::array<Counter, kOutcomesMax> pushes;  // by push::Outcome
-    std::array<Counter, kLimitCount> limited;  // requests over that limit
+    std::array<Counter, kOutcomesMax> pushes;   // by push::Outcome
+    std::array<Counter, kOutcomesMax> retries;  // by the push::Outcome that called for them
+    std::array<Counter, kLimitCount> limited;   // requests over that limit
     Histogram knock_seconds;  // from the request parsed to the provider's last answer
 
     Counter connections_accepted;
@@ -64,10 +65,11 @@ struct Counters {
     Counter requests_malformed;
     Counter tls_failures;  // inbound handshakes and records
 
-    Counter jobs_waiting;    // gauge: no stream yet
-    Counter jobs_in_flight;  // gauge: on a stream
-    Counter jobs_pending;    // gauge: on disk, to be sent again
-    Counter retries;
+    Counter jobs_waiting;       // gauge: no stream yet
+    Counter jobs_in_flight;     // gauge: on a stream
+    Counter job_wait_ns;        // gauge: how long the oldest push has waited for a stream
+    Counter lanes_stopped;      // gauge: lanes whose breaker is open
+    Counter jobs_pending;       // gauge: on disk, to be sent again
     Counter pushes_superseded;  // a newer push to the same device went out in their place
 
     Counter upstreams_open;   // gauge: connections to providers, those being dialed included

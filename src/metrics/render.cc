@@ -71,7 +71,10 @@ constexpr std::array<WorkerFamily, 16> kWorkerFamilies{{
      &Counters::jobs_in_flight},
     {{"jobs_pending", kGauge, "Pushes that are on disk and will be sent again."},
      &Counters::jobs_pending},
-    {{"push_retries_total", kCounter, "Pushes that were sent once more."}, &Counters::retries},
+    {{"lanes_stopped",
+      kGauge,
+      "Apps, times workers, to whose provider only probes go because of what it answered."},
+     &Counters::lanes_stopped},
     {{"pushes_superseded_total",
       kCounter,
       "Pushes that waited when a newer one for the same device took their place."},
@@ -205,6 +208,14 @@ void render_pushes(Workers workers, std::span<const std::string_view> outcome_na
             sum(workers, [i](const Counters& worker) { return worker.pushes[i].get(); });
         page.sample(label("outcome", outcome_names[i]), count);
     }
+    page.begin({"push_retries_total",
+                kCounter,
+                "Pushes that were to be sent once more, by the outcome that called for it."});
+    for (size_t i = 0; i < outcome_names.size(); ++i) {
+        const uint64_t count =
+            sum(workers, [i](const Counters& worker) { return worker.retries[i].get(); });
+        page.sample(label("outcome", outcome_names[i]), count);
+    }
 }
 
 void render_workers(Workers workers, Page& page) {
@@ -212,6 +223,10 @@ void render_workers(Workers workers, Page& page) {
         page.add(one.family,
                  sum(workers, [&](const Counters& worker) { return (worker.*one.counter).get(); }));
     }
+    uint64_t longest = 0;
+    for (const Counters* worker : workers) longest = std::max(longest, worker->job_wait_ns.get());
+    page.begin({"job_wait_seconds", kGauge, "How long the oldest push has waited for a stream."});
+    page.sample("", "", format_seconds(longest));
     // A sum would hide that one connection has been throttled, so the smallest is shown.
     uint64_t smallest = 0;
     for (const Counters* worker : workers) {

@@ -17,7 +17,9 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, Timers& timers, Random&
       lanes_(options.lanes_count),
       blocks_(options.large_payloads_max),
       payloads_(options.jobs_max),
-      jobs_(options.jobs_max) {}
+      jobs_(options.jobs_max) {
+    for (Lane& lane : lanes_) lane.pace = Pace(options.resend_interval);
+}
 
 Dispatcher::~Dispatcher() {
     jobs_.for_each([this](Job& job) { release(job); });
@@ -68,9 +70,18 @@ Job* Dispatcher::admit(uint16_t lane, Payload& payload) {
 
 void Dispatcher::submit(Job& job, Now now) {
     KNUCKLE_ASSERT(job.state == JobState::fresh);
+    wait(job, line_of(job.trust), now);
+}
+
+void Dispatcher::resubmit(Job& job, Now now) {
+    KNUCKLE_ASSERT(job.state == JobState::fresh);
+    wait(job, job.trust == Trust::proven ? Line::again : Line::unproven, now);
+}
+
+void Dispatcher::wait(Job& job, Line line, Now now) {
     job.state = JobState::waiting;
     job.since = now.instant;
-    lanes_[job.lane].queue(job.trust).push_back(job);
+    lanes_[job.lane].push(job, line);
 }
 
 void Dispatcher::delay(Job& job, Instant at) {
@@ -80,7 +91,7 @@ void Dispatcher::delay(Job& job, Instant at) {
 }
 
 Job* Dispatcher::take(uint16_t lane, Trust trust, Now now) {
-    Job* const job = lanes_[lane].queue(trust).pop_front();
+    Job* const job = lanes_[lane].pop(trust, now.instant);
     if (job == nullptr) return nullptr;
     job->state = JobState::in_flight;
     job->since = now.instant;
@@ -93,31 +104,35 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     Lane& lane = lanes_[job.lane];
     // A push that the provider never saw is no attempt.
     ++(answer.outcome == Outcome::not_processed ? job.refusals : job.attempts);
-    if (answer.outcome == Outcome::misconfigured) lane.is_refused = true;
-    if (answer.outcome == Outcome::delivered) {
-        lane.has_delivered = true;
-        lane.is_refused = false;
-    }
-    const Verdict verdict = judge(job, answer, lane.has_delivered, now, random_);
+    const bool was_probe = job.is_probe;
+    Answer meant = answer;
+    meant.outcome = lane.note(job, answer.outcome, now, random_);
+    Verdict verdict = judge(job, meant, lane.has_delivered, now, random_);
+    // Apple binds a connection to what was right when it was made, so the next probe takes another.
+    if (was_probe && meant.outcome == Outcome::misconfigured) verdict.close_upstream = true;
     leave(job);
     if (verdict.action != Action::retry) return verdict;
-    if (verdict.at <= now.instant) {
+    if (verdict.at > now.instant) {
+        job.state = JobState::delayed;
+        timers_.arm(job.timer, verdict.at);
+    } else if (lane.breaker.is_open()) {
+        resubmit(job, now);
+    } else {
         // It has waited already: to the front.
         job.state = JobState::waiting;
         job.since = now.instant;
-        lane.queue(job.trust).push_front(job);
-    } else {
-        job.state = JobState::delayed;
-        timers_.arm(job.timer, verdict.at);
+        job.line = line_of(job.trust);
+        lane.push_front(job);
     }
     return verdict;
 }
 
 void Dispatcher::resume(Job& job, Now now) {
     KNUCKLE_ASSERT(job.state == JobState::delayed);
-    job.state = JobState::waiting;
-    job.since = now.instant;
-    lanes_[job.lane].queue(job.trust).push_back(job);
+    job.state = JobState::fresh;
+    // One that was deferred has not been sent yet.
+    if (job.attempts == 0 && job.refusals == 0) return submit(job, now);
+    resubmit(job, now);
 }
 
 void Dispatcher::release(Job& job) {
@@ -151,10 +166,12 @@ void Dispatcher::merge(Job& job, Job& other) {
 // Takes the job out of whatever it is in.
 void Dispatcher::leave(Job& job) {
     Lane& lane = lanes_[job.lane];
-    if (job.state == JobState::waiting) lane.queue(job.trust).erase(job);
+    if (job.state == JobState::waiting) lane.queue(job.line).erase(job);
     if (job.state == JobState::in_flight) {
         KNUCKLE_ASSERT(lane.in_flight > 0);
         --lane.in_flight;
+        if (job.is_probe) lane.breaker.end_probe(job.since);  // it never left
+        job.is_probe = false;
     }
     job.state = JobState::fresh;
 }

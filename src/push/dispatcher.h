@@ -39,6 +39,7 @@ struct DispatcherOptions {
     size_t large_payloads_max = 256;
     size_t lanes_count = 0;
     uint8_t retry_timer_kind = 0;  // Timer::kind of a delayed job
+    Duration resend_interval{};    // between pushes of a lane that go out again; none: no limit
 };
 
 class Dispatcher {
@@ -60,6 +61,8 @@ public:
     // Like submit(), later: its timer will be due, see resume().
     void delay(Job& job, Instant at);
     [[nodiscard]] Job* take(uint16_t lane, Trust trust, Now now);
+    // Of an earlier process: at the pace of what goes out again.
+    void resubmit(Job& job, Now now);
     // The attempt ended, one way or the other.
     [[nodiscard]] Verdict settle(Job& job, const Answer& answer, Now now);
     // A delayed job whose time has come.
@@ -81,6 +84,7 @@ public:
     }
 
 private:
+    void wait(Job& job, Line line, Now now);
     void leave(Job& job);
 
     Timers& timers_;

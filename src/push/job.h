@@ -75,6 +75,8 @@ struct Job {
     uint16_t refusals = 0;  // attempts that certainly have not
     JobState state = JobState::fresh;
     Trust trust = Trust::proven;  // of the device's token
+    Line line = Line::proven;     // waiting: where
+    bool is_probe = false;        // in_flight: the one that its lane's breaker lets through
     bool is_background = false;
     bool is_stored = false;    // a pending record was written: clear it when settled
     bool is_deferred = false;  // because of a limit: delayed, and not tried yet

@@ -20,6 +20,9 @@ Verdict retry_after(Duration delay, const Job& job, const Answer& answer, Now no
     return {.action = Action::retry, .at = now.instant + delay};
 }
 
+// As the provider counts, in milliseconds.
+bool is_before(UnixTime a, UnixTime b) { return a.us / 1'000 < b.us / 1'000; }
+
 }  // namespace
 
 Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now, Random& random) {
@@ -34,9 +37,10 @@ Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now,
             return {.action = Action::finish};
         case Outcome::unregistered:
             // Apple: until when the registration was dead; the app may have registered again since.
-            return {.action = answer.dead_since.us != 0 && answer.dead_since < job.registered
-                                  ? Action::finish
-                                  : Action::forget};
+            return {.action =
+                        answer.dead_since.us != 0 && is_before(answer.dead_since, job.registered)
+                            ? Action::finish
+                            : Action::forget};
         case Outcome::bad_token:
             return {.action = has_delivered ? Action::forget : Action::finish};
         case Outcome::not_processed: {

@@ -31,6 +31,13 @@ enum class Style : uint8_t { alert, background, nothing };
 enum class Trust : uint8_t { proven, unproven };
 inline constexpr size_t kTrustCount = static_cast<size_t>(Trust::unproven) + 1;
 
+// In which of its lane's lines a push waits.
+enum class Line : uint8_t { proven, unproven, again };
+inline constexpr size_t kLineCount = static_cast<size_t>(Line::again) + 1;
+[[nodiscard]] constexpr Line line_of(Trust trust) {
+    return trust == Trust::proven ? Line::proven : Line::unproven;
+}
+
 // What the provider's answer means. Closed on our side; reasons we do not know map to rejected or
 // provider_failed by their status, so that a new word of Apple's never breaks decoding.
 enum class Outcome : uint8_t {

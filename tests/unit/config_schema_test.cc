@@ -70,6 +70,7 @@ TEST_CASE("the smallest configuration gets every default", "[config]") {
     CHECK(config.admin == Address{"127.0.0.1", 9127, ""});
     CHECK(config.ack_wait == seconds(2));
     CHECK(config.request_timeout == seconds(10));
+    CHECK(config.resend_rate == Rate{1'000, seconds(1)});
     CHECK(config.idle_timeout == seconds(75));
     CHECK(config.upstreams_max == 4);
     CHECK(config.connections_max == 20'000);
@@ -117,6 +118,7 @@ address = "10.0.0.1:9000"
 ack = "accepted"
 ack_wait = "500ms"
 request_timeout = 5
+resend_rate = "60 per minute"
 [http]
 idle_timeout = "10m"
 client_address_field = "X-Real-IP"
@@ -177,6 +179,7 @@ team_id = "DEF123GHIJ"
     CHECK(config.acks_at_once);
     CHECK(config.ack_wait == milliseconds(500));
     CHECK(config.request_timeout == seconds(5));
+    CHECK(config.resend_rate == Rate{60, minutes(1)});
     CHECK(config.idle_timeout == minutes(10));
     CHECK(config.upstreams_max == 16);
     CHECK(config.connections_max == 1);

@@ -235,11 +235,13 @@ TEST_CASE("each counter has a series of its own", "[metrics]") {
         {&Counters::jobs_waiting, "knuckle_jobs_waiting"},
         {&Counters::jobs_in_flight, "knuckle_jobs_in_flight"},
         {&Counters::jobs_pending, "knuckle_jobs_pending"},
-        {&Counters::retries, "knuckle_push_retries_total"},
+        {&Counters::lanes_stopped, "knuckle_lanes_stopped"},
         {&Counters::pushes_superseded, "knuckle_pushes_superseded_total"},
+        {&Counters::upstreams_open, "knuckle_upstreams_open"},
         {&Counters::upstreams_ready, "knuckle_upstreams_ready"},
         {&Counters::upstream_dials, "knuckle_upstream_dials_total"},
         {&Counters::upstream_failures, "knuckle_upstream_failures_total"},
+        {&Counters::upstream_pings, "knuckle_upstream_pings_total"},
         {&Counters::streams_max, "knuckle_upstream_streams_max"},
     };
     for (const auto& [counter, name] : series) {
@@ -252,6 +254,13 @@ TEST_CASE("each counter has a series of its own", "[metrics]") {
         after.values[name] = before.values.at(name);
         CHECK(after.values == before.values);
     }
+}
+
+TEST_CASE("of the oldest pushes the one that waits longest is shown", "[metrics]") {
+    Gateway gateway(2);
+    gateway.counters[0]->job_wait_ns.set(1'500'000'000);
+    gateway.counters[1]->job_wait_ns.set(20'000'000);
+    CHECK(Exposition(gateway.text()).values.at("knuckle_job_wait_seconds") == "1.5");
 }
 
 TEST_CASE("every result of a knock has a name", "[metrics]") {

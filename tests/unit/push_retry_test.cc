@@ -41,6 +41,10 @@ TEST_CASE("a 410 forgets the device unless the app registered it later", "[push]
     CHECK(gone.judged().action == Action::forget);
     gone.answer.dead_since = gone.job.registered + Duration{-seconds(1).ns};
     CHECK(gone.judged().action == Action::finish);
+    // The provider counts in milliseconds.
+    gone.job.registered.us += 999;
+    gone.answer.dead_since = UnixTime{gone.job.registered.us - 999};
+    CHECK(gone.judged().action == Action::forget);
 }
 
 TEST_CASE("a bad token costs a device only when the lane is known to work", "[push]") {

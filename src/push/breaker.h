@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Stops a lane when not the push is at fault but we are, or the provider as a whole: nothing goes
+// out then but one push at a time, as a probe, after longer and longer waits.
+//
+//     breaker.trip(trouble, now, random)       an answer said so; of a probe: still so
+//     if (breaker.is_open() && !breaker.may_probe(now)) ...      nothing goes out
+//     breaker.begin_probe(), then trip(), close(), or end_probe() if it told nothing
+//
+// Owner: push::Lane.  Thread: its worker's.  Waits: those of the table in breaker.cc, with jitter.
+#pragma once
+
+#include <cstdint>
+
+#include "base/random.h"
+#include "base/time.h"
+
+namespace knuckle::push {
+
+enum class Trouble : uint8_t {
+    none,
+    configuration,  // topic or credential are refused: somebody must repair that
+    expiry,         // the provider finds our token expired: a new one, or the clock, helps
+    renewals,       // the provider finds that we change our token too often: only time helps
+    provider,       // it fails, whatever we send
+};
+
+class Breaker {
+public:
+    void trip(Trouble trouble, Now now, Random& random);
+    void close(Now now);
+
+    [[nodiscard]] bool is_open() const { return trouble_ != Trouble::none; }
+    [[nodiscard]] Trouble trouble() const { return trouble_; }
+    // Worth an operator's attention: it will not pass by itself, or has not.
+    [[nodiscard]] bool is_serious() const;
+    [[nodiscard]] bool may_probe(Instant now) const { return !is_probing_ && probe_at_ <= now; }
+    // kNever while a probe is under way.
+    [[nodiscard]] Instant probe_at() const { return is_probing_ ? kNever : probe_at_; }
+    void begin_probe() { is_probing_ = true; }
+    void end_probe(Instant next) {
+        is_probing_ = false;
+        probe_at_ = next;
+    }
+
+private:
+    Trouble trouble_ = Trouble::none;
+    bool is_probing_ = false;
+    uint32_t failed_probes_ = 0;
+    Instant probe_at_{};
+    Instant closed_{};
+};
+
+}  // namespace knuckle::push

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "push/lane.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace knuckle::push {
+
+void Lane::push(Job& job, Line line) {
+    job.line = line == Line::proven && breaker.is_open() ? Line::again : line;
+    queue(job.line).push_back(job);
+}
+
+Job* Lane::pop(Trust trust, Instant now) {
+    if (breaker.is_open() && !breaker.may_probe(now)) return nullptr;
+    Job* job = queue(line_of(trust)).pop_front();
+    if (job == nullptr && trust == Trust::proven && !queue(Line::again).is_empty() &&
+        pace.take(now)) {
+        job = queue(Line::again).pop_front();
+    }
+    if (job != nullptr && breaker.is_open()) {
+        breaker.begin_probe();
+        job->is_probe = true;
+    }
+    return job;
+}
+
+Instant Lane::next_turn(Trust trust) const {
+    if (!has_waiting(trust)) return kNever;
+    if (breaker.is_open()) return breaker.probe_at();
+    return queue(line_of(trust)).is_empty() ? pace.next() : kNever;
+}
+
+Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
+    const bool was_probe = std::exchange(job.is_probe, false);
+    // Only registrations that were once good can say that we are not.
+    if (outcome == Outcome::wrong_topic && job.trust == Trust::proven &&
+        ++topic_faults >= kTopicFaultsMax) {
+        outcome = Outcome::misconfigured;
+    }
+    if (outcome != Outcome::provider_failed) provider_failures = 0;
+    switch (outcome) {
+        case Outcome::delivered:
+            has_delivered = true;
+            topic_faults = 0;
+            breaker.close(now);
+            break;
+        case Outcome::unregistered:
+            breaker.close(now);
+            break;
+        case Outcome::bad_token:
+        case Outcome::wrong_topic:
+        case Outcome::rejected:
+        case Outcome::throttled:
+            // Somebody looked at it, with our credential; of our topic it says nothing.
+            if (breaker.trouble() != Trouble::configuration) breaker.close(now);
+            break;
+        case Outcome::misconfigured:
+            trip(Trouble::configuration, now, random);
+            break;
+        case Outcome::credential_expired:
+            trip(Trouble::expiry, now, random);
+            break;
+        case Outcome::credential_throttled:
+            trip(Trouble::renewals, now, random);
+            break;
+        case Outcome::provider_failed:
+            if (++provider_failures >= kProviderFailuresMax || was_probe)
+                trip(Trouble::provider, now, random);
+            break;
+        case Outcome::provider_leaving:
+        case Outcome::not_processed:
+        case Outcome::unknown:
+        case Outcome::expired:
+            break;
+    }
+    if (was_probe && breaker.is_open() && breaker.probe_at() == kNever)
+        breaker.end_probe(now.instant + kProbeAgain);
+    return outcome;
+}
+
+void Lane::trip(Trouble trouble, Now now, Random& random) {
+    const bool was_open = breaker.is_open();
+    breaker.trip(trouble, now, random);
+    if (was_open) return;
+    while (Job* const job = queue(Line::proven).pop_front()) push(*job, Line::proven);
+}
+
+size_t Lane::waiting_count() const {
+    size_t count = 0;
+    for (const JobQueue& each : queues) count += each.count();
+    return count;
+}
+
+Instant Lane::oldest() const {
+    Instant found = kNever;
+    for (const JobQueue& each : queues) {
+        if (each.front() != nullptr) found = std::min(found, each.front()->since);
+    }
+    return found;
+}
+
+}  // namespace knuckle::push

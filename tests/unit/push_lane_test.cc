@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a lane holds back, and why.
+#include <string>
+#include <vector>
+
+#include <catch_amalgamated.hpp>
+
+#include "push/dispatcher.h"
+
+namespace knuckle::push {
+namespace {
+
+struct Road {
+    Timers timers;
+    Random random{1};
+    Dispatcher dispatcher{{.jobs_max = 500,
+                           .large_payloads_max = 1,
+                           .lanes_count = 2,
+                           .resend_interval = milliseconds(10)},
+                          timers,
+                          random};
+    Now now{{hours(1).ns}, from_unix_seconds(1'800'000'000)};
+
+    Job& submitted(Trust trust = Trust::proven) {
+        Job* const job = dispatcher.admit(0, *dispatcher.copy_payload("{}"));
+        job->expires = now.unix + hours(24);
+        job->trust = trust;
+        dispatcher.submit(*job, now);
+        return *job;
+    }
+    Job* take(Trust trust = Trust::proven) { return dispatcher.take(0, trust, now); }
+    // The next push meets this answer.
+    Verdict meets(Outcome outcome) {
+        Job* const job = take();
+        REQUIRE(job != nullptr);
+        const Verdict verdict = dispatcher.settle(*job, {.outcome = outcome}, now);
+        if (verdict.action != Action::retry) dispatcher.release(*job);
+        return verdict;
+    }
+    void pass(Duration span) {
+        now = {now.instant + span, now.unix + span};
+        while (Timer* const due = timers.pop_due(now.instant))
+            dispatcher.resume(*static_cast<Job*>(due->owner), now);
+    }
+    void pass_to_probe() {
+        const Instant next = lane().breaker.probe_at();
+        REQUIRE(next != kNever);
+        if (next > now.instant) pass(next - now.instant);
+    }
+    size_t take_all() {
+        size_t count = 0;
+        while (Job* const job = take()) {
+            dispatcher.release(*job);
+            ++count;
+        }
+        return count;
+    }
+    [[nodiscard]] const Lane& lane() const { return dispatcher.lane(0); }
+};
+
+TEST_CASE(
+    "a refused topic or credential stops the lane; one probe at a time finds out when it is "
+    "right again",
+    "[push]") {
+    Road road;
+    for (int i = 0; i < 10; ++i) road.submitted();
+    CHECK(road.meets(Outcome::misconfigured).action == Action::retry);
+    CHECK(road.lane().is_stopped());
+    CHECK(road.take() == nullptr);
+    road.pass_to_probe();
+    Job* const probe = road.take();
+    REQUIRE(probe != nullptr);
+    CHECK(road.take() == nullptr);
+    // It met the same refusal, so the next one takes another connection.
+    const Verdict again =
+        road.dispatcher.settle(*probe, {.outcome = Outcome::misconfigured}, road.now);
+    CHECK(again.close_upstream);
+    CHECK(road.take() == nullptr);
+    road.pass_to_probe();
+    CHECK(road.meets(Outcome::delivered).action == Action::finish);
+    CHECK_FALSE(road.lane().is_stopped());
+    CHECK(road.take() != nullptr);
+}
+
+TEST_CASE("other lanes go on", "[push]") {
+    Road road;
+    road.submitted();
+    road.meets(Outcome::misconfigured);
+    CHECK(road.lane().is_stopped());
+    CHECK_FALSE(road.dispatcher.lane(1).is_stopped());
+}
+
+TEST_CASE("a probe that tells nothing is followed by another soon", "[push]") {
+    Road road;
+    for (int i = 0; i < 4; ++i) road.submitted();
+    road.meets(Outcome::misconfigured);
+    road.pass_to_probe();
+    road.meets(Outcome::unknown);
+    CHECK(road.take() == nullptr);
+    road.pass(kProbeAgain);
+    Job* const probe = road.take();
+    REQUIRE(probe != nullptr);
+    road.dispatcher.release(*probe);  // expired before it was sent
+    CHECK(road.take() != nullptr);
+}
+
+TEST_CASE("some failures of the provider are its pushes' matter, many in a row stop the lane",
+          "[push]") {
+    Road road;
+    for (int i = 0; i < 40; ++i) road.submitted();
+    for (uint32_t i = 1; i < kProviderFailuresMax; ++i) road.meets(Outcome::provider_failed);
+    CHECK_FALSE(road.lane().is_stopped());
+    road.meets(Outcome::delivered);
+    for (uint32_t i = 1; i < kProviderFailuresMax; ++i) road.meets(Outcome::provider_failed);
+    CHECK_FALSE(road.lane().is_stopped());
+    road.meets(Outcome::provider_failed);
+    CHECK(road.lane().is_stopped());
+    CHECK(road.lane().breaker.trouble() == Trouble::provider);
+}
+
+TEST_CASE("what waited while a lane was stopped goes out at the pace, new pushes at once",
+          "[push]") {
+    Road road;
+    for (int i = 0; i < 200; ++i) road.submitted();
+    for (uint32_t i = 0; i < kProviderFailuresMax; ++i) road.meets(Outcome::provider_failed);
+    for (int i = 0; i < 50; ++i) road.submitted();
+    road.pass_to_probe();
+    road.meets(Outcome::delivered);
+    const size_t at_once = road.take_all();
+    CHECK(at_once <= 10);
+    for (int i = 0; i < 20; ++i) road.submitted();
+    CHECK(road.take_all() == 20);
+    size_t later = 0;
+    for (int i = 0; i < 20; ++i) {
+        CHECK(road.lane().next_turn(Trust::proven) > road.now.instant);
+        road.pass(kPaceStep);
+        later += road.take_all();
+    }
+    CHECK(later >= 90);
+    CHECK(later <= 110);
+    road.pass(seconds(10));
+    for (int i = 0; i < 100; ++i) {
+        road.pass(milliseconds(100));
+        road.take_all();
+    }
+    CHECK(road.dispatcher.jobs_count() == 0);
+}
+
+TEST_CASE("devices of another topic: one is its own fault, many in a row are ours", "[push]") {
+    Road road;
+    for (int i = 0; i < 20; ++i) road.submitted();
+    CHECK(road.meets(Outcome::wrong_topic).action == Action::finish);
+    road.meets(Outcome::delivered);
+    for (uint32_t i = 1; i < kTopicFaultsMax; ++i)
+        CHECK(road.meets(Outcome::wrong_topic).action == Action::finish);
+    CHECK(road.meets(Outcome::wrong_topic).action == Action::retry);
+    CHECK(road.lane().breaker.trouble() == Trouble::configuration);
+    CHECK(road.lane().breaker.is_serious());
+}
+
+TEST_CASE("registrations that were never accepted cannot stop a lane by their topic", "[push]") {
+    Road road;
+    for (uint32_t i = 0; i < 2 * kTopicFaultsMax; ++i) {
+        road.submitted(Trust::unproven);
+        Job* const job = road.take(Trust::unproven);
+        REQUIRE(job != nullptr);
+        CHECK(road.dispatcher.settle(*job, {.outcome = Outcome::wrong_topic}, road.now).action ==
+              Action::finish);
+        road.dispatcher.release(*job);
+    }
+    CHECK_FALSE(road.lane().is_stopped());
+}
+
+TEST_CASE("the lane knows how long its oldest push has waited", "[push]") {
+    Road road;
+    CHECK(road.lane().oldest() == kNever);
+    road.submitted();
+    const Instant then = road.now.instant;
+    road.pass(seconds(3));
+    road.submitted(Trust::unproven);
+    CHECK(road.lane().oldest() == then);
+    CHECK(road.lane().waiting_count() == 2);
+}
+
+}  // namespace
+}  // namespace knuckle::push

@@ -34,7 +34,7 @@ namespace knuckle::sim {
 struct BookedKnock {
     size_t person = 0;
     std::optional<Instant> arrived;
-    UnixTime accepted{};  // by the gateway's clock
+    UnixTime accepted{};  // by the gateway's clock, or earlier
     int status = 0;       // 0: not answered
 };
 

@@ -46,11 +46,22 @@ public:
         passed_ = passed_ + (instant - now_.instant);
         now_.instant = instant;
     }
-    void jump(Duration by) { now_.unix = now_.unix + by; }
-    void set_clock_right() { now_.unix = true_time(); }
+    void jump(Duration by) {
+        now_.unix = now_.unix + by;
+        jumps_.push_back({now_.instant, by});
+    }
+    void set_clock_right() { jump(true_time() - now_.unix); }
 
     [[nodiscard]] Now now() const { return now_; }
     [[nodiscard]] UnixTime true_time() const { return UnixTime{true_offset_} + passed_; }
+    // What the gateway's clock showed then.
+    [[nodiscard]] UnixTime civil_at(Instant instant) const {
+        UnixTime time = now_.unix + (instant - now_.instant);
+        for (const Jump& jump : jumps_) {
+            if (jump.at >= instant) time = time + jump.by * -1;
+        }
+        return time;
+    }
     // Counts up with everything that is told apart by order.
     [[nodiscard]] uint64_t take_sequence() { return sequence_++; }
 
@@ -59,6 +70,10 @@ private:
         Instant at;
         uint64_t sequence;
         Action action;
+    };
+    struct Jump {
+        Instant at;
+        Duration by;
     };
     static bool is_later(const Event& a, const Event& b) {
         return a.at != b.at ? a.at > b.at : a.sequence > b.sequence;
@@ -69,6 +84,7 @@ private:
     Duration passed_{};
     uint64_t sequence_ = 1;
     std::vector<Event> heap_;
+    std::vector<Jump> jumps_;
 };
 
 }  // namespace knuckle::sim

@@ -183,6 +183,9 @@ void World::calm() {
     book_.check(process_ == nullptr || !process_->is_draining(), "a process does not stop");
     if (book_.has_failed()) return;
     if (process_ == nullptr) begin_life();
+    run_until(events_.now().instant + kCalmMax, [] { return false; });
+    // Before anybody knocks again: a later push would cover up for one that was lost.
+    if (!book_.has_failed()) book_.close();
     say_good_morning();
     run_until(events_.now().instant + kCalmMax, [] { return false; });
 }
@@ -190,7 +193,7 @@ void World::calm() {
 // All phones are registered, and somebody knocks at every worker for every app, not more often than
 // any limit lets him: now each lane has something to deliver.
 void World::say_good_morning() {
-    Duration later = minutes(20);
+    Duration later{};
     for (size_t person = 0; person < book_.people().size(); ++person) {
         for (size_t n = 0; n < book_.people()[person].devices.size(); ++n)
             events_.after(later, [this, person, n] { clients_.register_again(person, n); });

@@ -5,9 +5,9 @@
 //     bool went_well = world.run();       then failure(), hash(), trace(), describe()
 //
 // First a storm: knocks come while what the swarm drew goes wrong, and the process may die and
-// begin again. Then calm: faults stop, everybody registers and knocks at every worker, and within
-// kCalmMax all must come right. Then the process is stopped and started once more, and must find
-// nothing left to do; at last the books are closed.
+// begin again. Then calm: faults stop, and within kCalmMax every promise must be kept. Then
+// everybody registers and knocks at every worker, after which every lane must be in order. Then the
+// process is stopped and started once more, and must find nothing left to do.
 // Owner: main.  Thread: one.
 #pragma once
 

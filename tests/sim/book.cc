@@ -92,7 +92,8 @@ void Book::arrive(uint64_t number) {
     BookedKnock& knock = knocks_[number];
     knock.arrived = events_.now().instant;
     // The push that stands for it may have been made before.
-    knock.accepted = events_.civil_at(*knock.arrived + swarm_.deferral_max() * -1);
+    knock.accepted =
+        std::min(events_.now().unix, events_.civil_at(*knock.arrived + swarm_.deferral_max() * -1));
     ++open_;
     trace_.note("knock %lu for person %zu arrived", number, knock.person);
 }

@@ -112,7 +112,6 @@ void Book::answer(uint64_t number, int status) {
 // At this moment, for each of its phones: the provider has had its say, or the disk has the push.
 void Book::check_promise(uint64_t number) {
     const BookedKnock& knock = knocks_[number];
-    latest_ = std::max(latest_, events_.now().unix);
     for (const Phone& phone : phones_) {
         if (phone.person != knock.person || is_excused(knock, phone)) continue;
         if (phone.heard >= *knock.arrived || is_refused(number, phone, true)) continue;
@@ -129,7 +128,7 @@ void Book::check_promise(uint64_t number) {
 bool Book::is_excused(const BookedKnock& knock, const Phone& phone) const {
     return !phone.is_alive || phone.dead_until + swarm_.deferral_max() >= *knock.arrived ||
            phone.touched >= *knock.arrived ||
-           knock.accepted + swarm_.expiration <= latest_ + push::kRetryMax;
+           knock.accepted + swarm_.expiration <= events_.latest_civil() + push::kRetryMax;
 }
 
 // The provider said no, for good, to this knock's push or to one that took its place or
@@ -328,7 +327,6 @@ void Book::check_token(std::string_view authorization) {
 // ---- the end ----
 
 void Book::close() {
-    latest_ = std::max(latest_, events_.now().unix);
     for (uint64_t number = 1; number < knocks_.size(); ++number) {
         const BookedKnock& knock = knocks_[number];
         if (knock.status != 202) continue;

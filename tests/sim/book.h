@@ -140,7 +140,6 @@ private:
     std::map<std::string, std::vector<size_t>, std::less<>> by_push_;
     std::map<std::string, UnixTime, std::less<>> tokens_;  // authorization: issued
     Instant minted_{-1};
-    UnixTime latest_{};  // what the gateway's clock showed at most
     uint32_t life_ = 0;
     size_t open_ = 0;
     std::string failure_;

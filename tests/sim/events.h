@@ -43,18 +43,22 @@ public:
 
     void advance_to(Instant instant) {
         now_.unix = now_.unix + (instant - now_.instant);
+        latest_ = std::max(latest_, now_.unix);
         passed_ = passed_ + (instant - now_.instant);
         now_.instant = instant;
     }
     void jump(Duration by) {
         now_.unix = now_.unix + by;
+        latest_ = std::max(latest_, now_.unix);
         jumps_.push_back({now_.instant, by});
     }
     void set_clock_right() { jump(true_time() - now_.unix); }
 
     [[nodiscard]] Now now() const { return now_; }
     [[nodiscard]] UnixTime true_time() const { return UnixTime{true_offset_} + passed_; }
-    // What the gateway's clock showed then.
+    // The latest that the gateway's clock has ever shown.
+    [[nodiscard]] UnixTime latest_civil() const { return latest_; }
+    // What it showed then.
     [[nodiscard]] UnixTime civil_at(Instant instant) const {
         UnixTime time = now_.unix + (instant - now_.instant);
         for (const Jump& jump : jumps_) {
@@ -85,6 +89,7 @@ private:
     uint64_t sequence_ = 1;
     std::vector<Event> heap_;
     std::vector<Jump> jumps_;
+    UnixTime latest_{};
 };
 
 }  // namespace knuckle::sim

@@ -27,7 +27,8 @@ enum class Urgency : uint8_t { high, low, unspecified };
 enum class Style : uint8_t { alert, background, nothing };
 
 // Has the provider ever taken a push for this registration? Registrations come from strangers, and
-// APNs cuts connections that carry bad ones, so the unproven have a connection of their own.
+// APNs cuts connections that carry bad ones, so the unproven have a connection of their own. The
+// store does not remember it yet (issue 4), so all count as proven.
 enum class Trust : uint8_t { proven, unproven };
 inline constexpr size_t kTrustCount = static_cast<size_t>(Trust::unproven) + 1;
 

@@ -38,7 +38,7 @@ remember = $(if $(BARE),,$(if $(or $(call differs,$(strip $(file <$(1))),$(strip
 # ---- packages ----------------------------------------------------------------
 # Installs what is missing, and only that; nearly free when nothing is.
 LINT_GOALS := test lint format check-tidy check-format
-PACKAGES   := build $(if $(filter $(LINT_GOALS),$(MAKECMDGOALS)),lint) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz)
+PACKAGES   := build $(if $(filter $(LINT_GOALS),$(MAKECMDGOALS)),lint) $(if $(filter test lint headers check-headers check-bench bench,$(MAKECMDGOALS)),bench) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz)
 .PHONY: packages
 packages: ; @third_party/packages.sh $(PACKAGES)
 
@@ -95,8 +95,9 @@ SOURCES     := $(foreach m,$(MODULES),$(SRC_$(m)))
 TESTS       := $(foreach m,$(MODULES),$(UNIT_$(m))) $(MOCK) $(MOCK_MAIN) $(SUPPORT) $(SIM) $(SOAK) $(INTEGRATION) $(FUZZ) $(wildcard tests/tidy_test.cc)
 HEADERS     := $(sort $(wildcard src/*/*.h tests/*/*.h bench/*.h))
 TESTED      := $(strip $(foreach m,$(MODULES),$(if $(UNIT_$(m)),$(m))))
-BENCH_MAIN  := $(sort $(wildcard bench/*_bench.cc))
+BENCH_MAIN  := $(sort $(wildcard bench/*_bench.cc bench/*_main.cc))
 BENCH       := $(filter-out $(BENCH_MAIN),$(sort $(wildcard bench/*.cc)))
+BENCH_PROGRAMS := $(patsubst %_main,%,$(BENCH_MAIN:bench/%.cc=%))
 PROGRAMS    := $(patsubst tests/mock/%_main.cc,%,$(MOCK_MAIN))
 
 # A removed source must leave its archive: the list of members is a prerequisite too.
@@ -160,9 +161,9 @@ $(B)/$(1)/obj/src/%.o: src/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settin
 $(B)/$(1)/obj/tests/%.o: tests/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY) $(FETCHED_TEST)
 	$$(call say,CXX,$$<$(if $(filter release,$(1)),, [$(1)])) mkdir -p $$(@D) && \
 	  $(call CXX_of,$(1)) $(TEST_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(PLAIN) $$(BINARY_DEFINES) $(TEST_INCLUDES) -MMD -MP -c $$< -o $$@
-$(B)/$(1)/obj/bench/%.o: bench/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY) $(FETCHED_TEST)
+$(B)/$(1)/obj/bench/%.o: bench/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY) $(FETCHED_TEST) $(FETCHED_BENCH)
 	$$(call say,CXX,$$<$(if $(filter release,$(1)),, [$(1)])) mkdir -p $$(@D) && \
-	  $(call CXX_of,$(1)) $(TEST_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(BINARY_DEFINES) $(TEST_INCLUDES) -MMD -MP -c $$< -o $$@
+	  $(call CXX_of,$(1)) $(TEST_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(BINARY_DEFINES) $(TEST_INCLUDES) $(DEPS_BENCH_INC) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/obj/tests/sim/main.o: BINARY_DEFINES = -DKNUCKLE_COMMIT='"$(VERSION)"'
 $(B)/$(1)/obj/tests/sim/main.o: $(B)/.version
 $(B)/$(1)/obj/src/app/version.o: VERSION_DEFINE = -DKNUCKLE_VERSION='"$(VERSION)"'
@@ -186,8 +187,8 @@ $(B)/$(1)/$(p): $(call objects,$(1),tests/mock/$(p)_main.cc) $(call archives,$(1
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
 )
 $(foreach b,$(BENCH_MAIN:bench/%.cc=%),
-$(B)/$(1)/bench/$(b): $(call objects,$(1),bench/$(b).cc) $(call archives,$(1),bench support mock $(LINKED)) $(DEPS_LIBS)
-	$$(call say,LD) mkdir -p $$(@D) && $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
+$(B)/$(1)/bench/$(patsubst %_main,%,$(b)): $(call objects,$(1),bench/$(b).cc) $(call archives,$(1),bench support mock $(LINKED)) $(DEPS_LIBS) $(HDR_A)
+	$$(call say,LD) mkdir -p $$(@D) && $(call link,$(1)) $$(filter %.o %.a,$$^) -lssl -lcrypto -o $$@.new && mv $$@.new $$@
 )
 $(foreach m,$(TESTED),
 $(B)/$(1)/unit/$(m): $(call objects,$(1),$(UNIT_$(m))) $(CATCH2_A) $(call archives,$(1),$(call KIT,$(m)) $(call with_uses,$(m))) $(call libs_of,$(call with_uses,$(m))) $(B)/.members/unit_$(m)
@@ -281,11 +282,10 @@ lint: packages ## formatting, clang-tidy, headers, and the tree's own rules
 asan tsan ubsan: packages ## unit and integration tests under that sanitizer (asan: with ubsan)
 	$(call run_checks,$(call units,$@) $(call integrations,$@))
 
-# One after the other and alone: what runs beside a benchmark is in its figures.
-BENCHES := $(BENCH_MAIN:bench/%_bench.cc=%)
-bench: packages ## benchmarks, minutes each; M=lookup selects one (bench/README.md)
-	+@$(MAKE) --no-print-directory $(B)/knuckle $(PROGRAMS:%=$(B)/release/%) $(patsubst %,$(B)/release/bench/%_bench,$(or $(M),$(BENCHES)))
-	@for b in $(or $(M),$(BENCHES)); do $(B)/release/bench/$${b}_bench || exit 1; echo; done
+# One part after the other and alone: what runs beside a benchmark is in its figures.
+bench: packages ## the benchmarks' table, 20 minutes; QUICK=1 three; M="count saturated" parts (bench/README.md)
+	+@$(MAKE) --no-print-directory $(B)/knuckle $(PROGRAMS:%=$(B)/release/%) $(BENCH_PROGRAMS:%=$(B)/release/bench/%)
+	@exec python3 bench/run.py --build $(B) $(if $(QUICK),--quick) $(M)
 
 S ?= 60
 FUZZED := $(patsubst tests/fuzz/%_fuzz.cc,%,$(FUZZ))
@@ -341,7 +341,7 @@ check-binary: $(B)/knuckle
 	$(pass)
 
 # Benchmarks are not run here, but they compile.
-check-bench: $(patsubst %,$(B)/release/bench/%_bench,$(BENCHES)) ; $(pass)
+check-bench: $(BENCH_PROGRAMS:%=$(B)/release/bench/%) ; $(pass)
 
 # wolfCrypt's known-answer tests, against the library we link.
 check-wolfcrypt: deps-selftest ; $(pass)

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "bench/arrivals.h"
 #include "store/committer.h"
 #include "store/key_file.h"
 
@@ -77,8 +78,7 @@ void add_account(Writer& writer, uint64_t number, UnixTime now) {
     store::Device device;
     device.id = uuid_of(Kind::device, number);
     device.account = account.id;
-    const std::string digits = text_of(Kind::device, number);
-    device.registration_id = digits + digits.substr(0, 24);
+    device.registration_id = device_text(number);
     device.created = device.registered = now;
     writer.add(store::CreateDevice{device, 1});
 }

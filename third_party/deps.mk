@@ -154,7 +154,7 @@ $(NGHTTP2_O): $(DEPS_OBJ)/nghttp2/%.o: $(DEPS_SRC)/nghttp2/% $(DEPS_FLAGS) $(DEP
 $(WOLF_O):    $(DEPS_OBJ)/wolfssl/%.o: $(DEPS_SRC)/wolfssl/% $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))
 $(LMDB_O):    $(DEPS_OBJ)/lmdb/%.o:    $(DEPS_SRC)/lmdb/%    $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D))
 $(ARGON2_O):  $(DEPS_OBJ)/argon2/%.o:  $(DEPS_SRC)/argon2/%  $(DEPS_FLAGS) ; $(call DEP_C,-O3 $(ARGON2_D))
-$(HDR_O): $(DEPS_SRC)/hdrhistogram/src/hdr_histogram.c $(DEPS_FLAGS) ; $(call DEP_C,-I$(DEPS_SRC)/hdrhistogram/include)
+$(HDR_O): $(DEPS_SRC)/hdrhistogram/src/hdr_histogram.c $(DEPS_FLAGS) | $(FETCHED_BENCH) ; $(call DEP_C,-I$(DEPS_SRC)/hdrhistogram/include)
 ifneq ($(WOLF_SP),)
 $(WOLF_SP): $(DEPS_SRC)/wolfssl/wolfcrypt/src/sp_x86_64_asm.S $(DEPS_DIR)/wolfssl/vzeroupper.awk ; @mkdir -p $(@D) && awk -f $(DEPS_DIR)/wolfssl/vzeroupper.awk $< >$@.tmp && mv $@.tmp $@
 $(WOLF_SP_O): $(WOLF_SP) $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Installs the Debian packages that a build needs and this machine lacks.
 #
-#   third_party/packages.sh build|lint|fuzz...
+#   third_party/packages.sh build|lint|fuzz|bench...
 #
 # Whether something is missing is asked of the machine (is the command there?), not of the
 # package database: it is faster, and a compiler that came another way is good enough.
@@ -16,6 +16,7 @@ build  patch            patch          security fixes on top of pinned sources
 build  xz               xz-utils       some pinned sources are .tar.xz
 lint   clang-format-19  clang-format-19  one version everywhere, since versions format differently
 lint   clang-tidy-19    clang-tidy-19    the same
+bench  /usr/include/openssl/ssl.h  libssl-dev  the TLS of those who stand around the gateway
 fuzz   clang++-19       clang-19         has libFuzzer
 fuzz   /usr/lib/llvm-19/lib/clang/19/lib/linux libclang-rt-19-dev and its run-time
 '

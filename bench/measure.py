@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every part of the benchmark needs: processes on a core and what they used, the floor and the
+gateway with a mock behind each, and windows of load that are measured while the machine is quiet.
+Everything is on 127.0.0.1 and ended by its process id."""
+import json, os, re, shutil, signal, socket, statistics, subprocess, time
+
+MILLION = 1_000_000
+QUIET_CORES = 0.06   # what others may use of the machine while a window is measured
+TRIES = 3
+
+
+class Setup:
+    """Where things are, and how long they are measured."""
+    def __init__(self, build, quick):
+        self.build = os.path.abspath(build)
+        self.programs = self.build + "/release/bench/"
+        self.work = self.build + "/bench"
+        self.found = self.work + "/found"
+        self.arrivals = f"/dev/shm/knuckle-bench-{os.getpid()}"
+        self.rounds = 2 if quick else 5
+        self.seconds = 1.0 if quick else 1.5
+        self.tokens = 100_000 if quick else MILLION
+        self.sizes = [1_000, 100_000] if quick else [1_000, 10_000, 100_000, MILLION, 10 * MILLION]
+        self.many = 1_000 if quick else 8_000
+        self.quick = quick
+        os.makedirs(self.found, exist_ok=True)
+        self.make_certificates()
+
+    def make_certificates(self):
+        folder = self.work + "/tls"
+        self.ca, self.cert, self.key, self.p8 = (folder + "/" + n for n in ("ca.pem", "cert.pem", "key.pem", "apns.p8"))
+        if os.path.exists(self.p8):
+            return
+        os.makedirs(folder, exist_ok=True)
+        names = "subjectAltName=DNS:localhost,DNS:api.push.apple.com,DNS:api.sandbox.push.apple.com,IP:127.0.0.1"
+        with open(folder + "/names", "w") as file:
+            file.write(names)
+        ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        for command in (
+                ["req", "-x509", *ec, "-days", "30", "-subj", "/CN=benchmark", "-keyout", folder + "/ca.key", "-out", self.ca],
+                ["req", *ec, "-subj", "/CN=localhost", "-keyout", self.key, "-out", folder + "/csr"],
+                ["x509", "-req", "-in", folder + "/csr", "-CA", self.ca, "-CAkey", folder + "/ca.key", "-CAcreateserial",
+                 "-days", "30", "-extfile", folder + "/names", "-out", self.cert],
+                ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.p8]):
+            subprocess.run(["openssl", *command], check=True, capture_output=True)
+
+    def store(self, kind, tokens):
+        """A folder with a database of so many tokens; made once."""
+        folder = f"{self.work}/{kind}-{tokens}"
+        if not os.path.exists(folder + ".made"):
+            shutil.rmtree(folder, ignore_errors=True)
+            devices = str(max(1, tokens // 10))
+            command = ([self.programs + "floor", "--fill", folder, "--tokens", str(tokens), "--devices", devices]
+                       if kind == "floor" else [self.programs + "fill", folder, str(tokens)])
+            subprocess.run(command, check=True)
+            open(folder + ".made", "w").close()
+        return folder
+
+
+# ---- processes ---------------------------------------------------------------------------------
+running = []
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Process:
+    """Something under test or beside it: on `core`, ended by stop()."""
+    def __init__(self, command, core, port=None, env=None, prefix=(), patience=30, cwd=None):
+        pinned = ["taskset", "-c", str(core)] if core is not None else []
+        self.process = subprocess.Popen([*prefix, *pinned, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})}, text=True, cwd=cwd)
+        running.append(self)
+        self.pid = self.process.pid
+        end = time.time() + patience
+        while port:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{os.path.basename(command[0])} ended at its start")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            if time.time() > end:
+                raise RuntimeError(f"{os.path.basename(command[0])} does not listen")
+            time.sleep(0.01)
+
+    def family(self):
+        pids = [self.pid]
+        for pid in pids:
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{task}/children") as file:
+                        pids += map(int, file.read().split())
+            except OSError:
+                pass
+        return pids
+
+    def over_tasks(self, name, read):
+        total = 0
+        for pid in self.family():
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{task}/{name}") as file:
+                        total += read(file.read())
+            except OSError:
+                pass
+        return total
+
+    def cpu_ns(self):
+        return self.over_tasks("schedstat", lambda text: int(text.split()[0]))
+
+    def wakeups(self):
+        return self.over_tasks("status", lambda text: int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", text)[1]))
+
+    def memory_kib(self):
+        """PSS of anonymous memory and of files that are no database; and RSS, database included."""
+        own = rss = 0
+        for pid in self.family():
+            try:
+                name = ""
+                with open(f"/proc/{pid}/smaps") as file:
+                    for line in file:
+                        word = line.split()
+                        if "-" in word[0] and not word[0].endswith(":"):
+                            name = word[5] if len(word) > 5 else ""
+                        elif word[0] == "Pss:" and not name.endswith(".mdb"):
+                            own += int(word[1])
+                        elif word[0] == "Rss:":
+                            rss += int(word[1])
+            except OSError:
+                pass
+        return {"own": own, "rss": rss}
+
+    def stop(self):
+        if self not in running:
+            return ""
+        running.remove(self)
+        for pid in reversed(self.family()):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except OSError:
+                pass
+        try:
+            return self.process.communicate(timeout=15)[0]
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.communicate()[0]
+
+
+def stop_all():
+    for process in list(running):
+        process.stop()
+
+
+# ---- candidates --------------------------------------------------------------------------------
+def mock(setup, *more, core=1):
+    port = free_port()
+    process = Process([setup.programs + "mock_apns", "--port", str(port), "--cert", setup.cert, "--key", setup.key,
+                       "--arrivals", setup.arrivals, "--devices", str(10 * MILLION if not setup.quick else MILLION), *more], core, port)
+    process.port = port
+    return process
+
+
+class Candidate:
+    """The floor or the gateway, with its own mock."""
+    def __init__(self, setup, kind, tls=False, tokens=None, core=0, mock_core=1, mock_more=(), workers=1, prefix=(), more=""):
+        self.setup, self.kind, self.tls, self.tokens = setup, kind, tls, tokens or setup.tokens
+        self.apns = mock(setup, *mock_more, core=mock_core)
+        self.port = free_port()
+        store = setup.store(kind, self.tokens)
+        self.began = time.time()
+        if kind == "floor":
+            command = [setup.programs + "floor", "--port", str(self.port), "--apns", str(self.apns.port), "--store", store]
+            command += ["--tls", "--cert", setup.cert, "--key", setup.key] if tls else []
+        else:
+            command = [setup.build + "/knuckle", "serve", "--config", self.configure(store, workers, more)]
+        self.server = Process(command, core, self.port, prefix=prefix, patience=120)
+        self.pid = self.server.pid
+
+    def configure(self, store, workers, more):
+        path = f"{self.setup.work}/knuckle-{self.port}.toml"
+        tls = f'tls_certificate = "{self.setup.cert}"\ntls_key = "{self.setup.key}"\n' if self.tls else ""
+        with open(path, "w") as file:
+            file.write(f'''data_dir = "{store}"
+workers = {workers}
+log_level = "warning"
+[[listen]]
+address = "127.0.0.1:{self.port}"
+{tls}[admin]
+address = "127.0.0.1:{free_port()}"
+[limits]
+knocks_per_token = "off"
+knocks_per_account = "off"
+knocks_per_address = "off"
+alert_window = "0s"
+{more}[chatsecure]
+base_url = "https://push.example.org/api/v1/"
+[apps.chat]
+[apps.chat.apns]
+topic = "org.example.chat"
+endpoint = "localhost:{self.apns.port}"
+ca_file = "{self.setup.ca}"
+key_file = "{self.setup.p8}"
+key_id = "KEY1234567"
+team_id = "TEAM123456"
+''')
+        return path
+
+    def load(self, *words):
+        more = ["--tls"] if self.tls else []
+        return [self.setup.programs + "load", "--port", str(self.port), "--tokens", str(self.tokens), "--devices",
+                str(max(1, self.tokens // 10)), "--arrivals", self.setup.arrivals, *more, *map(str, words)]
+
+    def stop(self):
+        self.server.stop()
+        return self.apns.stop()
+
+
+# ---- measuring ---------------------------------------------------------------------------------
+def busy_s():
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, soft, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_quiet(patience=3.0):
+    end = time.time() + patience
+    while time.time() < end:
+        before = busy_s()
+        time.sleep(0.2)
+        if busy_s() - before < 0.2 * 2 * QUIET_CORES:
+            return
+
+
+def window(command, watched, core=1):
+    """Runs a load; its JSON, and what each of `watched` used between MARK and END, per knock."""
+    best = None
+    for _ in range(TRIES):
+        wait_for_quiet()
+        found = window_once(command, watched, core)
+        if best is None or found["foreign"] < best["foreign"]:
+            best = found
+        if best["foreign"] <= QUIET_CORES:
+            break
+    return best
+
+
+def window_once(command, watched, core):
+    pinned = ["taskset", "-c", str(core), *command]
+    load = subprocess.Popen(pinned, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    itself = Process.__new__(Process)
+    itself.pid = load.pid
+    everyone = {**watched, "load": itself}
+    marks, found = [], None
+    for line in load.stdout:
+        if line.startswith(("MARK", "END")):
+            marks.append((time.time(), busy_s(), {name: (p.cpu_ns(), p.wakeups()) for name, p in everyone.items()}))
+        elif line.startswith("{"):
+            found = json.loads(line)
+    error = load.stderr.read().strip()
+    load.wait()
+    if found is None or len(marks) != 2:
+        raise RuntimeError(error or "the load ended without a result")
+    (begin, busy_before, before), (end, busy_after, after) = marks
+    mine = sum(after[name][0] - before[name][0] for name in everyone) / 1e9
+    found["foreign"] = round(max(0, busy_after - busy_before - mine) / max(0.001, end - begin), 3)
+    knocks = max(1, found["measured"])
+    for name in everyone:
+        found["cpu_" + name] = (after[name][0] - before[name][0]) / 1e3 / knocks
+        found["wakeups_" + name] = (after[name][1] - before[name][1]) / knocks
+    return found
+
+
+def alternate(count, names):
+    """A B C, C B A, …: whoever comes first has no advantage."""
+    for round_ in range(count):
+        for name in (names if round_ % 2 == 0 else names[::-1]):
+            yield name
+
+
+class Series(dict):
+    """Figures by name, each a list with a value for each round."""
+    def add(self, name, value):
+        self.setdefault(name, []).append(value)
+
+
+def middle(values):
+    return statistics.median(values) if values else float("nan")
+
+
+def spread(values, digits=2):
+    return f"{middle(values):.{digits}f} [{min(values):.{digits}f}–{max(values):.{digits}f}]" if values else "–"

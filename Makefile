@@ -96,8 +96,9 @@ TESTS       := $(foreach m,$(MODULES),$(UNIT_$(m))) $(MOCK) $(MOCK_MAIN) $(SUPPO
 HEADERS     := $(sort $(wildcard src/*/*.h tests/*/*.h bench/*.h))
 TESTED      := $(strip $(foreach m,$(MODULES),$(if $(UNIT_$(m)),$(m))))
 BENCH_MAIN  := $(sort $(wildcard bench/*_bench.cc bench/*_main.cc))
-BENCH       := $(filter-out $(BENCH_MAIN),$(sort $(wildcard bench/*.cc)))
-BENCH_PROGRAMS := $(patsubst %_main,%,$(BENCH_MAIN:bench/%.cc=%))
+BENCH_PRELOAD := $(sort $(wildcard bench/*_preload.cc))
+BENCH       := $(filter-out $(BENCH_MAIN) $(BENCH_PRELOAD),$(sort $(wildcard bench/*.cc)))
+BENCH_PROGRAMS := $(patsubst %_main,%,$(BENCH_MAIN:bench/%.cc=%)) $(BENCH_PRELOAD:bench/%_preload.cc=%.so)
 PROGRAMS    := $(patsubst tests/mock/%_main.cc,%,$(MOCK_MAIN))
 
 # A removed source must leave its archive: the list of members is a prerequisite too.
@@ -282,6 +283,9 @@ lint: packages ## formatting, clang-tidy, headers, and the tree's own rules
 asan tsan ubsan: packages ## unit and integration tests under that sanitizer (asan: with ubsan)
 	$(call run_checks,$(call units,$@) $(call integrations,$@))
 
+$(B)/release/bench/%.so: bench/%_preload.cc
+	$(call say,LD) mkdir -p $(@D) && $(CXX) $(TEST_FLAGS) -O2 -fPIC -shared $< -o $@
+
 # One part after the other and alone: what runs beside a benchmark is in its figures.
 bench: packages ## the benchmarks' table, 20 minutes; QUICK=1 three; M="count saturated" parts (bench/README.md)
 	+@$(MAKE) --no-print-directory $(B)/knuckle $(PROGRAMS:%=$(B)/release/%) $(BENCH_PROGRAMS:%=$(B)/release/bench/%)
@@ -304,7 +308,7 @@ pass = @mkdir -p $(RESULTS) && echo 1 0 >$(RESULTS)/$@ && echo "  PASS $(@:check
 .PHONY: check-format check-headers check-tidy check-tree check-binary check-bench check-wolfcrypt
 CLANG_FORMAT := clang-format-19
 CLANG_TIDY   := clang-tidy-19
-FORMATTED    := $(SOURCES) $(TESTS) $(BENCH) $(BENCH_MAIN) $(HEADERS)
+FORMATTED    := $(SOURCES) $(TESTS) $(BENCH) $(BENCH_MAIN) $(BENCH_PRELOAD) $(HEADERS)
 
 check-format: | packages
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED) || { echo "knuckle: error: the files above are not formatted; run: make format"; exit 1; }

@@ -158,7 +158,7 @@ def stop_all():
 def mock(setup, *more, core=1):
     port = free_port()
     process = Process([setup.programs + "mock_apns", "--port", str(port), "--cert", setup.cert, "--key", setup.key,
-                       "--arrivals", setup.arrivals, "--devices", str(10 * MILLION if not setup.quick else MILLION), *more], core, port)
+                       "--arrivals", setup.arrivals, "--devices", str(MILLION), *more], core, port)
     process.port = port
     return process
 

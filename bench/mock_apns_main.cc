@@ -141,6 +141,7 @@ public:
             put_head(out_, 8, static_cast<uint8_t>(Type::goaway), 0, 0);
             put_u32(out_, last_stream_);
             put_u32(out_, 0);
+            stream_limit_ = last_stream_;
             ++seen_.goaways;
         }
     }
@@ -244,7 +245,7 @@ private:
                 received_ = 0;
                 widen();
             }
-            if ((flags & kEndStream) != 0) end(stream, later);
+            if ((flags & kEndStream) != 0 && stream <= stream_limit_) end(stream, later);
         } else if (type == static_cast<uint8_t>(Type::settings) && (flags & kAck) == 0) {
             put_head(out_, 0, static_cast<uint8_t>(Type::settings), kAck, 0);
         } else if (type == static_cast<uint8_t>(Type::ping) && (flags & kAck) == 0 && size == 8) {
@@ -274,6 +275,8 @@ private:
             if ((seen & NGHTTP2_HD_INFLATE_EMIT) == 0 && size == 0) break;
         }
         if (is_final == 0) return true;
+        // What came after a GOAWAY was not seen, by its own words: the client sends it elsewhere.
+        if (stream > stream_limit_) return true;
         if (arrivals_ != nullptr && request.device < arrivals_->size()) {
             (*arrivals_)[request.device].headers_ns.store(now_ns(), std::memory_order_relaxed);
         }
@@ -319,6 +322,7 @@ private:
     uint64_t received_ = 0;
     uint64_t answered_ = 0;
     uint32_t last_stream_ = 0;
+    uint32_t stream_limit_ = UINT32_MAX;
     bool is_up_ = false;
     bool is_greeted_ = false;
     bool is_last_ = false;

@@ -32,7 +32,8 @@ def part_count(setup):
                 for knocks in (few, many):
                     out = f"{setup.work}/{kind}-{front}-{knocks}" + (".strace" if calls else ".callgrind")
                     prefix = (["strace", "-f", "-c", "-o", out] if calls
-                              else ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"])
+                              else ["env", f"LD_PRELOAD={setup.programs}small_map.so", "valgrind", "--tool=callgrind",
+                                    f"--callgrind-out-file={out}"])
                     candidate = Candidate(setup, kind, tls, tokens=10_000, core=None, prefix=prefix)
                     window_free(candidate.load("--connections", 1, "--knocks", knocks, "--warm", 0))
                     candidate.stop()
@@ -164,7 +165,6 @@ def part_connections(setup):
                 found.add(f"{kind} {front} {idle_count} cpu", one["cpu_gw"])
                 found.add(f"{kind} {front} {idle_count} p99", one["knock"]["p99"])
                 note_losses(found, kind, one)
-            before = candidate.server.memory_kib()["own"]
             load = Process(candidate.load("--rate", 1, "--connections", 1, "--idle", setup.many, "--seconds", 3, "--warm", 0), 1)
             for line in load.process.stdout:
                 if line.startswith("MARK"):
@@ -178,7 +178,6 @@ def part_connections(setup):
             candidate.stop()
             found.add(f"{kind} {front} KiB a connection", (open_ - idle["own"]) / setup.many)
             found.add(f"{kind} {front} given back", (open_ - after) / max(1, open_ - idle["own"]))
-            del before
     return found
 
 
@@ -200,11 +199,13 @@ def part_faults(setup):
     for name in ("lost", "doubled", "errors"):
         found.add(f"goaway {name}", one[name])
     candidate = Candidate(setup, "knuckle", mock_more=["--stall-at", "4", "--stall-for", "3"])
-    before = candidate.server.memory_kib()["own"]
-    peak = 0
     load = Process(candidate.load("--rate", 1_000, "--connections", 4_000, "--seconds", 8, "--warm", 0), 1)
+    before = peak = 0  # before: with all connections open and knocking, and APNs answering
+    begin = time.time()
     while load.process.poll() is None:
         peak = max(peak, candidate.server.memory_kib()["own"])
+        if time.time() - begin < 2.5:
+            before = peak
         time.sleep(0.1)
     one = json.loads(load.stop().splitlines()[-1])
     candidate.stop()

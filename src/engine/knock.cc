@@ -5,7 +5,6 @@
 #include <array>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "base/assert.h"
 #include "base/json.h"
@@ -28,13 +27,6 @@ push::Style style_of(push::Urgency urgency, const AppOptions& app) {
             return app.unspecified_style;
     }
     return push::Style::nothing;
-}
-
-// Which worker takes a row over. The row alone tells, because while one worker reads the table
-// another may already be clearing it.
-uint32_t taker_of(const store::Pending& row, uint32_t workers) {
-    const auto& id = row.device.bytes;  // the end of it is random
-    return (uint32_t{id[14]} << 8 | id[15]) % workers;
 }
 
 const char* text_of(push::Trouble trouble) {
@@ -80,9 +72,13 @@ Knocks::Knocks(Core& core, HttpConns& conns)
     : core_(core),
       conns_(conns),
       knocks_(core.options.jobs_max),
-      pending_(core.dispatcher, core.counters) {}
+      pending_(core.dispatcher, core.counters),
+      loader_(core) {
+    timer_.kind = static_cast<uint8_t>(TimerKind::pending);
+}
 
 Knocks::~Knocks() {
+    core_.timers.disarm(timer_);
     knocks_.for_each([this](Knock& knock) {
         while (push::Job* const job = knock.jobs.pop_front()) job->owner = {};
         give_up(knock);
@@ -427,10 +423,8 @@ uint64_t Knocks::make_serial(Instant now, Duration deferral) {
 
 // From here on serials go by the steady clock, which all workers share and nobody sets, and begin
 // after those of all rows that an earlier process left: what it deferred goes out now.
-void Knocks::begin_serials(const std::vector<store::Pending>& rows, Now now) {
-    int64_t begin = now.unix.us;
-    for (const store::Pending& row : rows)
-        begin = std::max(begin, static_cast<int64_t>(row.serial / 256) + 1);
+void Knocks::begin_serials(uint64_t highest, Now now) {
+    const int64_t begin = std::max(now.unix.us, static_cast<int64_t>(highest / 256) + 1);
     serial_epoch_ = {begin - now.instant.ns / 1'000};
 }
 
@@ -465,36 +459,58 @@ void Knocks::on_committed(const store::Committed& committed, Now now) {
     finish_if_settled(*knock, now);
 }
 
-void Knocks::load_pending(Now now) {
-    std::vector<store::Pending> rows;
-    store::Snapshot snapshot = core_.reader.snapshot();
-    if (snapshot.list_pending(core_.options.jobs_max * core_.options.workers, rows) ==
-        store::Lookup::damaged) {
-        log::error("pending_unreadable").field("worker", core_.worker);
+void Knocks::begin(Now now) {
+    if (!loader_.begin(now)) log::error("pending_unreadable").field("worker", core_.worker);
+    begin_serials(loader_.highest_serial(), now);
+    core_.counters.jobs_pending.set(0);
+    if (loader_.count() > 0) {
+        log::notice("pending_loaded")
+            .field("worker", core_.worker)
+            .field("pushes", uint64_t{loader_.count()});
     }
-    begin_serials(rows, now);
-    uint64_t loaded = 0;
-    for (const store::Pending& row : rows) {
-        if (taker_of(row, core_.options.workers) != core_.worker) continue;
-        const Loaded result = load(row, snapshot, now);
-        if (result == Loaded::taken) ++loaded;
-        if (result == Loaded::worthless) {
-            static_cast<void>(core_.outbox.submit(
-                {.worker = core_.worker,
-                 .change = store::ClearPending{row.account, row.device, row.serial}}));
-        }
-    }
-    core_.counters.jobs_pending.set(loaded);
-    if (loaded > 0)
-        log::notice("pending_loaded").field("worker", core_.worker).field("pushes", loaded);
+    next_look_ = now.instant + kExpiryEvery;
+    on_timer(now);
 }
 
-Knocks::Loaded Knocks::load(const store::Pending& row, store::Snapshot& snapshot, Now now) {
+void Knocks::on_timer(Now now) {
+    if (next_look_ <= now.instant) {
+        expire_overdue(now);
+        next_look_ = now.instant + kExpiryEvery;
+    }
+    // Who is about to end leaves the rest to the next one.
+    if (loader_.due() <= now.instant && !core_.is_draining) load_more(now);
+    core_.timers.arm(timer_, core_.is_draining ? next_look_ : std::min(next_look_, loader_.due()));
+}
+
+void Knocks::load_more(Now now) {
+    store::Snapshot snapshot = core_.reader.snapshot();
+    while (const PendingLoader::Row* const row = loader_.next(now)) {
+        const Loaded result = load(*row, snapshot, now);
+        if (result == Loaded::no_room) break;
+        if (result == Loaded::worthless) {
+            const bool is_cleared = core_.outbox.submit(
+                {.worker = core_.worker,
+                 .change = store::ClearPending{row->account, row->device, row->serial}});
+            if (!is_cleared) break;
+        }
+        loader_.pop();
+    }
+    loader_.rest(now);
+}
+
+Knocks::Loaded Knocks::load(const PendingLoader::Row& from, store::Snapshot& snapshot, Now now) {
+    store::Pending row;
+    const store::Lookup found = snapshot.find_pending(from.account, from.device, row);
+    // Another one took its place: a push of that is in somebody's hands.
+    if (found != store::Lookup::found || row.serial != from.serial) return Loaded::left;
     const std::vector<AppOptions>& apps = core_.options.apps;
     const auto app = std::find_if(
         apps.begin(), apps.end(), [&](const AppOptions& each) { return each.name == row.app; });
-    if (app == apps.end() || app->lane == kNoLane || row.expires <= now.unix)
+    if (app == apps.end() || app->lane == kNoLane) return Loaded::worthless;
+    if (row.expires <= now.unix) {
+        core_.counters.pushes[static_cast<size_t>(push::Outcome::expired)].add();
         return Loaded::worthless;
+    }
     store::Device device;
     const store::Lookup lookup = snapshot.find_device(row.account, row.device, device);
     if (lookup == store::Lookup::damaged) return Loaded::left;
@@ -505,11 +521,11 @@ Knocks::Loaded Knocks::load(const store::Pending& row, store::Snapshot& snapshot
     if (!token_size) return Loaded::worthless;
 
     push::Payload* const payload = core_.dispatcher.copy_payload(row.payload);
-    if (payload == nullptr) return Loaded::left;
+    if (payload == nullptr) return Loaded::no_room;
     push::Job* const job = core_.dispatcher.admit(app->lane, *payload);
     if (job == nullptr) {
         core_.dispatcher.drop_payload(*payload);
-        return Loaded::left;
+        return Loaded::no_room;
     }
     job->token = token;
     job->token_size = static_cast<uint16_t>(*token_size);
@@ -522,9 +538,21 @@ Knocks::Loaded Knocks::load(const store::Pending& row, store::Snapshot& snapshot
     job->serial = row.serial;
     job->is_background = row.is_background;
     job->is_stored = true;
+    core_.counters.jobs_pending.set(core_.counters.jobs_pending.get() + 1);
     core_.dispatcher.resubmit(*job, now);
     pending_.add(*job);
     return Loaded::taken;
+}
+
+// What waits for a provider that does not come back leaves the memory and the disk in time.
+void Knocks::expire_overdue(Now now) {
+    if (pending_.is_empty()) return;
+    core_.dispatcher.for_each_job([&](push::Job& job) {
+        const bool is_waiting =
+            job.state == push::JobState::waiting || job.state == push::JobState::delayed;
+        const bool is_ours = knocks_.find({job.owner.index, job.owner.generation}) == nullptr;
+        if (is_waiting && is_ours && !job.is_deferred && job.expires <= now.unix) expire(job, now);
+    });
 }
 
 bool Knocks::is_idle() const { return knocks_.count() == 0; }

@@ -25,7 +25,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "api/command.h"
 #include "base/list.h"
@@ -33,6 +32,7 @@
 #include "base/time.h"
 #include "engine/core.h"
 #include "engine/pending_jobs.h"
+#include "engine/pending_loader.h"
 #include "push/dispatcher.h"
 
 namespace knuckle::engine {
@@ -40,6 +40,8 @@ namespace knuckle::engine {
 class HttpConns;
 
 inline constexpr uint32_t kRetryAfterSeconds = 5;  // of our 503s
+// How often pushes that wait for a provider are looked through for those that have expired.
+inline constexpr Duration kExpiryEvery = minutes(1);
 
 // A sender that waits. Its pushes outlive it when they are stored.
 struct Knock {
@@ -80,8 +82,11 @@ public:
     void on_deadline(Now now);
     [[nodiscard]] Instant next_deadline() const;
 
-    // Takes over this worker's share of what an earlier process left on disk.
-    void load_pending(Now now);
+    // Takes over this worker's share of what an earlier process left on disk, from now on and bit
+    // by bit.
+    void begin(Now now);
+    // TimerKind::pending.
+    void on_timer(Now now);
 
     // Nobody waits for us; pushes that go on without a sender are not counted.
     [[nodiscard]] bool is_idle() const;
@@ -89,9 +94,9 @@ public:
     void store_all(Now now);
 
 private:
-    // What becomes of a row that an earlier process left: `left` waits for the next start, because
-    // there is no room for it or the store cannot say now whom it is for.
-    enum class Loaded : uint8_t { taken, left, worthless };
+    // What becomes of a row that an earlier process left: `left` is another's by now, or waits for
+    // the next start because the store cannot say whom it is for.
+    enum class Loaded : uint8_t { taken, left, worthless, no_room };
 
     [[nodiscard]] bool add_job(Knock& knock,
                                push::Payload& payload,
@@ -100,7 +105,9 @@ private:
                                const store::TokenOwner& owner,
                                const store::Target& target,
                                Now now);
-    [[nodiscard]] Loaded load(const store::Pending& row, store::Snapshot& snapshot, Now now);
+    void load_more(Now now);
+    [[nodiscard]] Loaded load(const PendingLoader::Row& row, store::Snapshot& snapshot, Now now);
+    void expire_overdue(Now now);
     void send(Knock& knock, uint16_t lane, Now now);
     void coalesce(Origin origin, Now now);
     void answer_at_once(Knock& knock, Now now);
@@ -110,7 +117,7 @@ private:
     void store(Knock& knock, Now now);
     [[nodiscard]] bool store(push::Job& job, uint64_t ticket);
     [[nodiscard]] uint64_t make_serial(Instant now, Duration deferral);
-    void begin_serials(const std::vector<store::Pending>& rows, Now now);
+    void begin_serials(uint64_t highest, Now now);
     void finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now);
     void finish_if_settled(Knock& knock, Now now);
     void finish(Knock& knock, Now now);
@@ -128,6 +135,9 @@ private:
     // those before it.
     List<Knock, &Knock::line_link> line_;
     PendingJobs pending_;
+    PendingLoader loader_;
+    Timer timer_;
+    Instant next_look_{};        // for what has expired
     size_t deferred_count_ = 0;  // pushes
     UnixTime serial_epoch_{};    // of the steady clock
     uint64_t last_serial_ = 0;

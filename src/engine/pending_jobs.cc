@@ -55,7 +55,7 @@ void PendingJobs::add(Job& job) {
     Job* const older = find_other(job);
     if (older == nullptr) return put(job);
     if (is_in_flight(*older)) {
-        bucket_of(*older).erase(*older);
+        remove(*older);
         put(job);
     } else if (!is_in_flight(job)) {
         merge(*older, job);
@@ -79,10 +79,15 @@ void PendingJobs::resubmit(Job& job) {
 }
 
 void PendingJobs::remove(Job& job) {
-    if (Bucket::contains(job)) bucket_of(job).erase(job);
+    if (!Bucket::contains(job)) return;
+    bucket_of(job).erase(job);
+    --count_;
 }
 
-void PendingJobs::put(Job& job) { bucket_of(job).push_back(job); }
+void PendingJobs::put(Job& job) {
+    bucket_of(job).push_back(job);
+    ++count_;
+}
 
 void PendingJobs::merge(Job& job, Job& other) {
     note_merged(job, other);

@@ -34,6 +34,7 @@ public:
     void add(push::Job& job);
     void resubmit(push::Job& job);
     void remove(push::Job& job);
+    [[nodiscard]] bool is_empty() const { return count_ == 0; }
 
 private:
     using Bucket = List<push::Job, &push::Job::bucket>;
@@ -49,6 +50,7 @@ private:
     push::Dispatcher& dispatcher_;
     metrics::Counters& counters_;
     std::vector<Bucket> buckets_;
+    size_t count_ = 0;
 };
 
 }  // namespace knuckle::engine

@@ -81,7 +81,7 @@ Worker::~Worker() = default;
 void Worker::start(Now now) {
     parts_->renew_date(now);
     for (size_t i = 0; i < parts_->credentials.size(); ++i) parts_->watch_credential(i, now);
-    parts_->knocks.load_pending(now);
+    parts_->knocks.begin(now);
     parts_->dialer.start(now);
 }
 
@@ -147,6 +147,9 @@ void Worker::Parts::on_timer(Timer& timer, Now now) {
             break;
         case TimerKind::job:
             knocks.resume(*static_cast<push::Job*>(timer.owner), now);
+            break;
+        case TimerKind::pending:
+            knocks.on_timer(now);
             break;
         case TimerKind::credential:
             watch_credential(static_cast<size_t>(&timer - credential_timers.data()), now);

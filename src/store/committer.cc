@@ -367,8 +367,10 @@ Result<void> Committer::State::count_pending() {
             if (key) ledger.put(note_of(*key, row.value));
         }
         if (found.size() < kRowsAtOnce) break;
-        from = *RowKey::from(found.back().key);
+        const auto last = RowKey::from(found.back().key);
+        if (!last) break;
         constexpr uint8_t kNext = 0;
+        from = *last;
         from.add({&kNext, 1});
     }
     ledger.keep();

@@ -23,10 +23,6 @@ uint64_t fingerprint(const DeviceRecord& record) {
     return hash ^ static_cast<uint64_t>(record.kind) << 8 ^ uint64_t { id.is_hex };
 }
 
-bool is_older(const Pending& a, const Pending& b) {
-    return std::pair(a.accepted, a.serial) < std::pair(b.accepted, b.serial);
-}
-
 }  // namespace
 
 struct Reader::State {
@@ -307,26 +303,32 @@ Lookup Snapshot::list_tokens(const Uuid& account, std::vector<Token>& tokens) {
     return status;
 }
 
-Lookup Snapshot::list_pending(size_t count_max, std::vector<Pending>& pending) {
-    pending.clear();
+bool Snapshot::next_pending(PendingScan& scan) {
     const RowKey front(Table::pending);
-    Lookup status = Lookup::absent;
-    MDB_cursor_op move = MDB_SET_RANGE;
-    // `pending` is a heap with the youngest in front, to give way to an older one.
-    while (state_->seek(front, std::exchange(move, MDB_NEXT), status)) {
+    for (;;) {
+        const MDB_cursor_op move = scan.is_begun ? MDB_NEXT : MDB_SET_RANGE;
+        scan.is_begun = true;
+        if (!state_->seek(front, move, scan.status)) return false;
         PendingRecord record;
         DeviceRef ref;
         const Lookup opened = state_->open_row(ref, record);
-        if (status != Lookup::damaged) status = opened;
+        if (scan.status != Lookup::damaged) scan.status = opened;
         if (opened != Lookup::found) continue;
-        pending.push_back(to_pending(ref, record));
-        std::push_heap(pending.begin(), pending.end(), is_older);
-        if (pending.size() > count_max) {
-            std::pop_heap(pending.begin(), pending.end(), is_older);
-            pending.pop_back();
-        }
+        scan.row = {
+            ref.account, ref.device, record.app, record.serial, record.accepted, record.expires};
+        return true;
     }
-    std::sort_heap(pending.begin(), pending.end(), is_older);
+}
+
+Lookup Snapshot::find_pending(const Uuid& account, const Uuid& device, Pending& pending) {
+    const DeviceRef ref{account, device};
+    const RowKey key = pending_key(ref);
+    ByteView value;
+    Lookup status = state_->get(key, value);
+    if (status != Lookup::found) return status;
+    PendingRecord record;
+    status = state_->open(key.view(), value, record);
+    if (status == Lookup::found) pending = to_pending(ref, record);
     return status;
 }
 

@@ -60,6 +60,16 @@ struct FeedbackPage {
     uint64_t sent = 0;        // the last one that the webhook took
 };
 
+// What tells of a pending knock whose it is and how old. `app` is valid during the visit.
+struct PendingRow {
+    Uuid account;
+    Uuid device;
+    std::string_view app;
+    uint64_t serial = 0;
+    UnixTime accepted;
+    UnixTime expires;
+};
+
 class Snapshot;
 
 class Reader {
@@ -117,8 +127,16 @@ public:
     // In no order. absent: there is none.
     [[nodiscard]] Lookup list_tokens(const Uuid& account, std::vector<Token>& tokens);
 
-    // Oldest first, at most `count_max`; for the start of the process. absent: there is none.
-    [[nodiscard]] Lookup list_pending(size_t count_max, std::vector<Pending>& pending);
+    // Calls visit(const PendingRow&) for each pending knock, in no order; for the start of the
+    // process. absent: there is none. damaged: and so some were left out. `visit` may not look
+    // anything up.
+    template <typename Visit>
+    [[nodiscard]] Lookup for_each_pending(Visit visit) {
+        PendingScan scan;
+        while (next_pending(scan)) visit(scan.row);
+        return scan.status;
+    }
+    [[nodiscard]] Lookup find_pending(const Uuid& account, const Uuid& device, Pending& pending);
 
     // The events behind number `after`, at most `count_max` of them. absent: there is none.
     // damaged: some were left out, or LMDB failed and the page ends before.
@@ -133,7 +151,14 @@ private:
         bool is_begun = false;
     };
 
+    struct PendingScan {
+        PendingRow row;
+        Lookup status = Lookup::absent;
+        bool is_begun = false;
+    };
+
     explicit Snapshot(Reader::State& state);
+    [[nodiscard]] bool next_pending(PendingScan& scan);
     [[nodiscard]] TargetScan begin_targets(const Uuid& account);
     [[nodiscard]] const Target* next_target(TargetScan& scan);
 

@@ -99,7 +99,8 @@ TEST_CASE("a killed gateway delivers what it had stored when it comes back", "[p
     const auto arrived = count_numbers(apns.arrivals());
     for (size_t i = 0; i < 20; ++i) CHECK(arrived.contains(i));
     CHECK(arrived.contains(1'001));
-    CHECK(eventually([&] { return again.metric("knuckle_jobs_pending") == 0; }));
+    CHECK(eventually([&] { return again.metric("knuckle_pending_pushes") == 0; }));
+    CHECK(again.metric("knuckle_jobs_pending") == 0);
     CHECK(again.stop() == 0);
 
     // And only once.
@@ -109,6 +110,49 @@ TEST_CASE("a killed gateway delivers what it had stored when it comes back", "[p
     CHECK(client.post(kMessages, knock_json(phone, "2000")).status == 202);
     CHECK(apns.count("/accepted") == 22);
     CHECK(apns.count("/duplicates") == 0);
+}
+
+TEST_CASE("while a provider is away, the disk takes so many pushes, and the others are 503",
+          "[provider]") {
+    World world;
+    const uint16_t port = free_port();
+    world.config.endpoint = "127.0.0.1:" + std::to_string(port);
+    world.config.limits += "pending_max = 3\n";
+    world.config.tables = "[knocks]\nresend_rate = \"20 per second\"\n";
+    world.serve();
+    REQUIRE(eventually([&] { return world.gateway->count_in_log("provider_unavailable") == 1; }));
+    std::vector<Phone> phones;
+    const auto knock_for_all = [&] {
+        HttpClient client(world.gateway->port());
+        std::vector<int> statuses;
+        for (size_t i = 0; i < 4; ++i) {
+            if (phones.size() == i) phones.push_back(register_phone(client, std::to_string(i), i));
+            const auto answer = client.post(kMessages, knock_json(phones[i], std::to_string(i)));
+            statuses.push_back(answer.status);
+            if (answer.status == 503) CHECK(answer.field("retry-after") == "5");
+        }
+        return statuses;
+    };
+    CHECK(knock_for_all() == std::vector{202, 202, 202, 503});
+    CHECK(world.gateway->metric("knuckle_pending_pushes") == 3);
+    CHECK(world.gateway->metric("knuckle_pending_bytes") > 300);
+    CHECK(world.gateway->metric("knuckle_knocks_total{result=\"overloaded\"}") == 1);
+
+    // A process that was killed counts in the next one.
+    world.gateway->process().signal(SIGKILL);
+    REQUIRE(world.gateway->process().wait(kPatience) == 128 + SIGKILL);
+    world.serve();
+    REQUIRE(eventually([&] { return world.gateway->count_in_log("provider_unavailable") == 1; }));
+    CHECK(world.gateway->metric("knuckle_pending_pushes") == 3);
+    CHECK(knock_for_all() == std::vector{202, 202, 202, 503});
+
+    ApnsProcess apns = make_apns(world.dir / "apns", port);
+    world.gateway->wait_until_ready();
+    CHECK(eventually([&] { return world.gateway->metric("knuckle_pending_pushes") == 0; }));
+    CHECK(world.gateway->metric("knuckle_pending_bytes") == 0);
+    CHECK(world.gateway->metric("knuckle_pending_oldest_seconds") == 0);
+    for (size_t i = 0; i < 3; ++i) CHECK(has_arrived(apns, i));
+    CHECK(knock_for_all() == std::vector{202, 202, 202, 202});
 }
 
 TEST_CASE("a provider that is not who it should be gets nothing", "[provider]") {

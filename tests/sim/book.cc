@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "push/apns.h"
 #include "push/retry.h"
+#include "tests/support/pending_list.h"
 
 namespace knuckle::sim {
 
@@ -144,7 +145,7 @@ bool Book::is_refused(uint64_t number, const Phone& phone, bool must_be_learned)
 
 bool Book::is_on_disk(uint64_t number, const Phone& phone) {
     std::vector<store::Pending> rows;
-    check(disk_.snapshot().list_pending(1'000, rows) != store::Lookup::damaged,
+    check(store::list_pending(disk_.snapshot(), rows) != store::Lookup::damaged,
           "the pending table cannot be read");
     // Two workers tell which came first to the microsecond.
     const Instant arrived = *knocks_[number].arrived + microseconds(-1);

@@ -30,6 +30,7 @@
 #include "store/lmdb_env.h"
 #include "store/rows.h"
 #include "store/snapshot.h"
+#include "tests/support/pending_list.h"
 
 namespace knuckle::store {
 
@@ -294,7 +295,7 @@ public:
     }
     [[nodiscard]] std::vector<Pending> pending() {
         std::vector<Pending> pending;
-        REQUIRE(snapshot().list_pending(1'000, pending) != Lookup::damaged);
+        REQUIRE(list_pending(snapshot(), pending) != Lookup::damaged);
         return pending;
     }
     // All that the log of feedback holds.

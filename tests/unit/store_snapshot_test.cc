@@ -239,16 +239,24 @@ TEST_CASE("Devices and tokens are listed whole, pending knocks oldest first", "[
     CHECK(shelf.snapshot().list_devices(id_of("nobody"), no_device) == Lookup::absent);
 
     std::vector<Pending> pending;
-    CHECK(shelf.snapshot().list_pending(10, pending) == Lookup::absent);
+    CHECK(list_pending(shelf.snapshot(), pending) == Lookup::absent);
+    Pending row;
+    CHECK(shelf.snapshot().find_pending(anna.id, devices[0].id, row) == Lookup::absent);
     const Pending third = shelf.has(a_pending(devices[0], 9));
     const Pending first = shelf.has(a_pending(devices[1], 2));
     const Pending fourth = shelf.has(a_pending(bobs, 11));
     const Pending second = shelf.has(a_pending(devices[2], 5));
     CHECK(shelf.pending() == std::vector{first, second, third, fourth});
-    CHECK(shelf.snapshot().list_pending(2, pending) == Lookup::found);
-    CHECK(pending == std::vector{first, second});
-    CHECK(shelf.snapshot().list_pending(0, pending) == Lookup::found);
-    CHECK(pending.empty());
+    CHECK(list_pending(shelf.snapshot(), pending) == Lookup::found);
+    CHECK(shelf.snapshot().for_each_pending([&](const PendingRow& each) {
+        const auto whole = std::ranges::find(pending, each.device, &Pending::device);
+        REQUIRE(whole != pending.end());
+        CHECK(each.account == whole->account);
+        CHECK(each.app == whole->app);
+        CHECK(each.serial == whole->serial);
+        CHECK(each.accepted == whole->accepted);
+        CHECK(each.expires == whole->expires);
+    }) == Lookup::found);
 }
 
 TEST_CASE("A snapshot sees what was committed before it, and nothing after", "[store][snapshot]") {
@@ -349,8 +357,10 @@ TEST_CASE("Damage is never taken for absence, and is counted", "[store][snapshot
     SECTION("a pending knock") {
         bend(shelf, pending_key({anna.id, phone.id}));
         std::vector<Pending> pending;
-        CHECK(shelf.snapshot().list_pending(10, pending) == Lookup::damaged);
+        CHECK(list_pending(shelf.snapshot(), pending) == Lookup::damaged);
         CHECK(pending.size() == 1);
+        Pending row;
+        CHECK(shelf.snapshot().find_pending(anna.id, phone.id, row) == Lookup::damaged);
         // A new knock takes its place; a settled one takes it away.
         CHECK(shelf.write(PutPending{a_pending(phone, 0)}) == WriteStatus::done);
         bend(shelf, pending_key({anna.id, phone.id}));
@@ -364,7 +374,7 @@ TEST_CASE("Damage is never taken for absence, and is counted", "[store][snapshot
         });
         CHECK(shelf.targets_of(anna).size() == 2);
         std::vector<Pending> pending;
-        CHECK(shelf.snapshot().list_pending(10, pending) == Lookup::damaged);
+        CHECK(list_pending(shelf.snapshot(), pending) == Lookup::damaged);
         CHECK(pending.size() == 2);
     }
 }

@@ -60,7 +60,7 @@ bool Admin::answer(Conn& conn, Now now) {
         request.method == http1::Method::get || request.method == http1::Method::head;
     Page page;
     if (is_read) {
-        page = source_(context_, request.path);
+        page = source_(context_, request.path, request.query);
     } else {
         page.status = 405;
         page.body = "Only GET and HEAD.\n";

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The operator's HTTP listener, on the main thread: GET /healthz, /readyz, /metrics.
+// The operator's HTTP listener, on the main thread: GET /healthz, /readyz, /metrics,
+// /feedback.
 //
 //     Admin admin(loop, source, context);     an io::Handler for the main loop
 //
-// It asks for each answer with source(context, path), so it knows nothing of what it shows. A slow
-// or hostile client here hurts nobody: at most kAdminConnectionsMax, each closed after
+// It asks for each answer with source(context, path, query), so it knows nothing of what it shows.
+// A slow or hostile client here hurts nobody: at most kAdminConnectionsMax, each closed after
 // kAdminTimeout without a request, or when it leaves kAdminUnsentMax bytes of answers unread.
 // Owner: app::Supervisor.  Thread: the main one.
 #pragma once
@@ -31,12 +32,12 @@ inline constexpr size_t kAdminUnsentMax = 1024 * 1024;
 struct Page {
     uint16_t status = 404;
     std::string_view content_type = "text/plain; charset=utf-8";
-    std::string body = "Not found. There are /healthz, /readyz and /metrics.\n";
+    std::string body = "Not found. There are /healthz, /readyz, /metrics and /feedback.\n";
 };
 
 class Admin final : public io::Handler {
 public:
-    using Source = Page (*)(void* context, std::string_view path);
+    using Source = Page (*)(void* context, std::string_view path, std::string_view query);
     // Called once a second, for what the main thread does on time.
     using Tick = void (*)(void* context, Now now);
 

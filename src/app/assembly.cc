@@ -9,6 +9,7 @@
 
 #include "app/describe.h"
 #include "app/files.h"
+#include "base/text.h"
 #include "store/records.h"
 
 namespace knuckle::app {
@@ -58,6 +59,7 @@ struct Builder {
 
     void add_listener(const config::Listen& listen);
     void add_app(const config::App& app);
+    void add_webhook(const config::Feedback& feedback);
     void add_lane(const config::App& app, const std::string& prefix);
     std::optional<size_t> add_credential(const config::Apns& apns, const std::string& prefix);
 };
@@ -139,6 +141,35 @@ void Builder::add_app(const config::App& app) {
     assembly.options.routes.apps.push_back({app.name, app.hosts});
 }
 
+void Builder::add_webhook(const config::Feedback& feedback) {
+    const std::string prefix = "feedback.";
+    const std::string secret_key = prefix + "webhook_secret_file";
+    WebhookOptions options;
+    options.endpoint = to_endpoint(feedback.webhook.address);
+    options.authority = feedback.webhook.authority;
+    options.target = feedback.webhook.target;
+    if (const auto secret = read(feedback.line, secret_key, feedback.webhook_secret_file)) {
+        options.secret = trim(*secret);
+        if (options.secret.size() < kWebhookSecretMin) {
+            complain(feedback.line,
+                     secret_key,
+                     "\"" + feedback.webhook_secret_file +
+                         "\" must hold one line of at least 16 characters");
+        }
+    }
+    if (feedback.webhook.is_https) {
+        const std::string ca_key = prefix + "webhook_ca_file";
+        const std::string& ca_file =
+            feedback.webhook_ca_file.empty() ? kSystemBundle : feedback.webhook_ca_file;
+        const auto authorities = read(feedback.line, ca_key, ca_file);
+        if (!authorities) return;
+        Result<tls::Context> context = tls::Context::client({.ca_pem = *authorities});
+        if (!context) return complain(feedback.line, ca_key, ca_file, context.error());
+        options.tls = keep(std::move(*context));
+    }
+    assembly.webhook = std::move(options);
+}
+
 engine::Rate to_rate(const config::Rate& rate) { return engine::rate_of(rate.count, rate.period); }
 // One in each window.
 engine::Rate to_rate(Duration window) {
@@ -216,6 +247,7 @@ std::vector<config::Mistake> assemble(const config::Config& config, Assembly& as
     options.resend_interval = to_interval(config.resend_rate, options.workers);
     for (const config::Listen& listen : config.listen) builder.add_listener(listen);
     for (const config::App& app : config.apps) builder.add_app(app);
+    if (config.feedback.has_webhook()) builder.add_webhook(config.feedback);
     return std::move(builder.mistakes);
 }
 

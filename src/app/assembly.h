@@ -11,9 +11,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "app/webhook.h"
 #include "config/config.h"
 #include "engine/options.h"
 #include "push/credential.h"
@@ -26,6 +28,7 @@ struct Assembly {
     std::vector<push::Credential> credentials;            // each used by one lane or several
     std::vector<std::string> credential_names;            // "production/TEAM/KEY", of the same
     std::vector<std::unique_ptr<tls::Context>> contexts;  // what options point into
+    std::optional<WebhookOptions> webhook;
 };
 
 [[nodiscard]] std::vector<config::Mistake> assemble(const config::Config& config,

@@ -13,12 +13,14 @@
 #include "app/admin.h"
 #include "app/assembly.h"
 #include "app/describe.h"
+#include "app/feedback_page.h"
 #include "app/lane_board.h"
 #include "app/mint_times.h"
 #include "app/open_store.h"
 #include "app/password_thread.h"
 #include "app/sd_notify.h"
 #include "app/version.h"
+#include "app/webhook.h"
 #include "app/worker_thread.h"
 #include "base/log.h"
 #include "crypto/random.h"
@@ -31,6 +33,7 @@
 #include "store/committer.h"
 #include "store/env.h"
 #include "store/reseal.h"
+#include "store/snapshot.h"
 #include "store/sweep.h"
 
 namespace knuckle::app {
@@ -46,6 +49,47 @@ bool give_up(const std::string& what, const std::string& subject, Error error) {
     return false;
 }
 
+// What the main loop tells goes to the operator's listener and to the webhook; each knows its own
+// connections.
+class Desk final : public io::Handler {
+public:
+    explicit Desk(Admin& admin) : admin_(admin) {}
+
+    // From the start of the loop on, if at all.
+    void take(Webhook& webhook) { webhook_ = &webhook; }
+
+    void on_accepted(io::ConnId id,
+                     size_t listener,
+                     const io::PeerAddress& peer,
+                     Now now) override {
+        admin_.on_accepted(id, listener, peer, now);
+    }
+    void on_connected(io::ConnId id, Now now) override {
+        if (webhook_ != nullptr) webhook_->on_connected(id, now);
+    }
+    void on_received(io::ConnId id, MutableBytes bytes, Now now) override {
+        admin_.on_received(id, bytes, now);
+        if (webhook_ != nullptr) webhook_->on_received(id, bytes, now);
+    }
+    void on_closed(io::ConnId id, Error why, Now now) override {
+        admin_.on_closed(id, why, now);
+        if (webhook_ != nullptr) webhook_->on_closed(id, why, now);
+    }
+    void on_deadline(Now now) override {
+        if (admin_.next_deadline() <= now.instant) admin_.on_deadline(now);
+        if (webhook_ != nullptr) webhook_->on_deadline(now);
+    }
+    void before_wait(Now now) override { admin_.before_wait(now); }
+    [[nodiscard]] Instant next_deadline() const override {
+        const Instant admin = admin_.next_deadline();
+        return webhook_ != nullptr ? std::min(admin, webhook_->next_deadline()) : admin;
+    }
+
+private:
+    Admin& admin_;
+    Webhook* webhook_ = nullptr;
+};
+
 class Supervisor {
 public:
     explicit Supervisor(const config::Config& config)
@@ -54,9 +98,12 @@ public:
           admin_loop_({.connections_max = kAdminConnectionsMax + 8}),
           admin_(
               admin_loop_,
-              [](void* self, std::string_view path) { return as_self(self).show(path); },
+              [](void* self, std::string_view path, std::string_view query) {
+                  return as_self(self).show(path, query);
+              },
               [](void* self, Now now) { as_self(self).on_tick(now); },
               this),
+          desk_(admin_),
           reports_(
               admin_loop_,
               kLettersMax,
@@ -70,7 +117,7 @@ public:
 
     // Everything that can fail, before anything is served.
     [[nodiscard]] bool open(Assembly& assembly);
-    int run();
+    int run(const Assembly& assembly);
 
 private:
     static Supervisor& as_self(void* self) { return *static_cast<Supervisor*>(self); }
@@ -80,15 +127,17 @@ private:
     void keep_mint_times() const;
     [[nodiscard]] bool bind_listeners();
     void start_threads();
+    void start_webhook(const WebhookOptions& options);
 
     void on_signal(int number);
     void on_report(Report&& report);
     void on_committed(std::span<const store::Committed> batch);
     void on_tick(Now now);
     void on_drained(uint32_t worker);
-    [[nodiscard]] Page show(std::string_view path);
+    [[nodiscard]] Page show(std::string_view path, std::string_view query);
     [[nodiscard]] Page show_readiness() const;
     [[nodiscard]] Page show_metrics();
+    [[nodiscard]] Page show_feedback(std::string_view query);
 
     const config::Config& config_;
     MintTimes mint_times_;
@@ -96,11 +145,13 @@ private:
     const engine::Options* options_ = nullptr;
     net::Loop admin_loop_;
     Admin admin_;
+    Desk desk_;
     net::Mailbox<Report> reports_;
     net::Signals signals_;
 
     std::unique_ptr<store::Env> env_;
     std::string key_path_;
+    std::unique_ptr<store::Reader> reader_;
     std::unique_ptr<crypto::SecureRandom> random_;
     std::unique_ptr<store::Committer> committer_;
     std::unique_ptr<store::Resealer> resealer_;
@@ -108,11 +159,13 @@ private:
     std::unique_ptr<store::Chores> chores_;
     std::unique_ptr<store::CommitThread> commits_;
     std::unique_ptr<PasswordThread> passwords_;
+    std::unique_ptr<Webhook> webhook_;
     Office office_;
     LaneBoard lanes_;
     SdNotify sd_notify_;
     std::vector<bool> drained_;
     uint64_t pings_sent_ = 0;
+    uint64_t webhook_seed_ = 0;
     Instant next_ping_{};
     UnixTime started_{};
     bool is_stopping_ = false;
@@ -125,6 +178,7 @@ bool Supervisor::open_store() {
     env_ = std::make_unique<store::Env>(std::move(store->env));
     key_path_ = std::move(store->key_path);
     env_->warm_up();
+    reader_ = std::make_unique<store::Reader>(*env_);
     return true;
 }
 
@@ -146,6 +200,7 @@ bool Supervisor::make_workers(Assembly& assembly) {
         return give_up("asking the kernel for randomness", "getrandom", seeded.error());
     }
     random_ = std::make_unique<crypto::SecureRandom>(seed);
+    random_->fill({reinterpret_cast<uint8_t*>(&webhook_seed_), sizeof webhook_seed_});
     for (uint32_t i = 0; i < options_->workers; ++i) {
         WorkerThread::Seed worker{
             .index = i, .env = *env_, .provider_tokens = tokens, .credentials = {}};
@@ -216,7 +271,7 @@ bool Supervisor::open(Assembly& assembly) {
         signals_.close();
         reports_.close();
         admin_loop_.stop();
-        admin_loop_.run(admin_);
+        admin_loop_.run(desk_);
     }
     return is_open;
 }
@@ -245,12 +300,27 @@ void Supervisor::start_threads() {
     for (const auto& worker : office_.workers) worker->start();
 }
 
-int Supervisor::run() {
+void Supervisor::start_webhook(const WebhookOptions& options) {
+    webhook_ = std::make_unique<Webhook>(
+        options,
+        admin_loop_,
+        admin_loop_.chunks(),
+        *reader_,
+        [](void* self, store::Write&& write) {
+            return as_self(self).commits_->submit(std::move(write));
+        },
+        this,
+        webhook_seed_);
+    desk_.take(*webhook_);
+}
+
+int Supervisor::run(const Assembly& assembly) {
     started_ = admin_loop_.now().unix;
     start_threads();
+    if (assembly.webhook) start_webhook(*assembly.webhook);
     log::notice("serving").field("version", version()).field("workers", options_->workers);
     sd_notify_.ready();
-    admin_loop_.run(admin_);
+    admin_loop_.run(desk_);
     for (const auto& worker : office_.workers) worker->join();
     passwords_->stop();
     commits_->stop();
@@ -314,11 +384,33 @@ void Supervisor::on_tick(Now now) {
     for (const auto& worker : office_.workers) worker->post(Ping{});
 }
 
-Page Supervisor::show(std::string_view path) {
+Page Supervisor::show(std::string_view path, std::string_view query) {
     if (path == "/healthz") return {.status = 200, .body = "ok\n"};
     if (path == "/readyz") return show_readiness();
     if (path == "/metrics") return show_metrics();
+    if (path == "/feedback") return show_feedback(query);
     return {};
+}
+
+Page Supervisor::show_feedback(std::string_view query) {
+    Page page{.status = 400, .content_type = "application/json", .body = {}};
+    FeedbackQuery asked;
+    page.body = parse_feedback_query(query, asked);
+    if (!page.body.empty()) return page;
+    store::FeedbackPage feedback;
+    const store::Lookup lookup =
+        reader_->snapshot().read_feedback(asked.after, asked.limit, feedback);
+    if (asked.after > feedback.last) {
+        page.body = encode_mistake(
+            "after", "No event has this number yet. Was the database restored from a copy?");
+        return page;
+    }
+    // A damaged event is left out; a log that cannot be read is not an empty one.
+    const bool is_readable = lookup != store::Lookup::damaged || feedback.last > 0;
+    page.status = is_readable ? 200 : 503;
+    page.body = is_readable ? encode_feedback(feedback)
+                            : encode_mistake("detail", "The log cannot be read at the moment.");
+    return page;
 }
 
 Page Supervisor::show_readiness() const {
@@ -354,6 +446,16 @@ Page Supervisor::show_metrics() {
     process.damaged_rows = swept.damaged.get();
     process.resealed_rows = resealer_->counts().resealed.get();
     process.is_key_retiring = resealer_->is_under_way();
+    store::FeedbackPage feedback;
+    static_cast<void>(reader_->snapshot().read_feedback(0, 1, feedback));
+    process.feedback_events = feedback.last;
+    if (webhook_ != nullptr) {
+        const WebhookCounts& webhook = webhook_->counts();
+        process.webhook_delivered = webhook.delivered.get();
+        process.webhook_failed = webhook.failed.get();
+        process.webhook_unsent = webhook.unsent.get();
+        process.webhook_unsent_seconds = webhook.unsent_seconds.get();
+    }
     const store::PendingCounts& pending = committer_->pending_counts();
     process.pending_rows = pending.rows.get();
     process.pending_bytes = pending.bytes.get();
@@ -395,7 +497,7 @@ int serve(const std::string& config_path, const config::Config& config) {
     }
     if (!mistakes.empty()) return 1;
     Supervisor supervisor(config);
-    return supervisor.open(assembly) ? supervisor.run() : 1;
+    return supervisor.open(assembly) ? supervisor.run(assembly) : 1;
 }
 
 }  // namespace knuckle::app

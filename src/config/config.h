@@ -113,6 +113,26 @@ struct Limits {
     bool operator==(const Limits&) const = default;
 };
 
+// "https://host:port/path?query" taken apart.
+struct Url {
+    bool is_https = true;
+    Address address;        // whom to connect to
+    std::string authority;  // host and port as written, for the Host field
+    std::string target;     // path and query
+
+    bool operator==(const Url&) const = default;
+};
+
+struct Feedback {
+    Url webhook;  // without host: there is none
+    std::string webhook_secret_file;
+    std::string webhook_ca_file;  // empty: the system's bundle
+    uint32_t line = 0;
+
+    [[nodiscard]] bool has_webhook() const { return !webhook.address.host.empty(); }
+    bool operator==(const Feedback&) const = default;
+};
+
 struct Config {
     std::string data_dir = "/var/lib/knuckle";
     std::string store_key_file;      // default: store.key in data_dir
@@ -133,6 +153,7 @@ struct Config {
     std::string client_address_field;        // set by trusted proxies; empty: there is none
     std::vector<std::string> trusted_proxies;
     Limits limits;
+    Feedback feedback;
     std::vector<App> apps;
 
     bool operator==(const Config&) const = default;

@@ -298,6 +298,27 @@ void read_limits(Reading& reading, Table& root, Config& config) {
     limits.finish();
 }
 
+void read_feedback(Reading& reading, Table& root, Feedback& feedback) {
+    Table table(reading, root.table("feedback"), "feedback");
+    std::string url;
+    if (table.text("webhook_url", url) && !url.empty()) {
+        if (auto parsed = parse_url(url)) {
+            feedback.webhook = std::move(*parsed);
+            feedback.line = table.place().line;
+        } else {
+            table.add_mistake("webhook_url", parsed.error().what);
+        }
+    }
+    const bool is_secret_sound = table.file("webhook_secret_file", feedback.webhook_secret_file);
+    table.file("webhook_ca_file", feedback.webhook_ca_file);
+    const bool is_secret_wrong = !is_secret_sound && table.has("webhook_secret_file");
+    if (feedback.has_webhook() && feedback.webhook_secret_file.empty() && !is_secret_wrong) {
+        table.add_mistake("webhook_secret_file",
+                          "missing; the receiver of webhook_url knows by it that it is us");
+    }
+    table.finish();
+}
+
 }  // namespace
 
 std::vector<Mistake> read_config(const Value& document, Reading& reading, Config& config) {
@@ -308,6 +329,7 @@ std::vector<Mistake> read_config(const Value& document, Reading& reading, Config
     read_admin(reading, root, config);
     read_limits(reading, root, config);
     read_chatsecure(reading, root, config.chatsecure);
+    read_feedback(reading, root, config.feedback);
     read_apps(reading, root, config);
     root.finish();
     return reading.finish();

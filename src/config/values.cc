@@ -57,6 +57,11 @@ std::optional<uint16_t> parse_port(std::string_view text) {
     return static_cast<uint16_t>(*port);
 }
 
+bool is_loopback(std::string_view host) {
+    return host == "localhost" || host == "::1" ||
+           (host.starts_with("127.") && is_ip(AF_INET, host));
+}
+
 }  // namespace
 
 Result<Address> parse_address(std::string_view text) {
@@ -106,6 +111,34 @@ std::string format_address(const Address& address) {
     if (!address.unix_path.empty()) return "unix:" + address.unix_path;
     const bool is_ipv6 = address.host.find(':') != std::string::npos;
     return (is_ipv6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+Result<Url> parse_url(std::string_view text) {
+    if (text.size() > kUrlMax) return fail(Errc::invalid, "is longer than 1024 characters");
+    if (!all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != '#'; }))
+        return fail(Errc::invalid, "may hold only printable ASCII characters, and no #");
+    Url url;
+    url.is_https = text.starts_with("https://");
+    if (!url.is_https && !text.starts_with("http://"))
+        return fail(Errc::invalid, "must begin with https://");
+    text.remove_prefix(url.is_https ? 8 : 7);
+    const size_t end = std::min(text.find_first_of("/?"), text.size());
+    url.authority = text.substr(0, end);
+    url.target = text.substr(end);
+    if (!url.target.starts_with('/')) url.target.insert(0, "/");
+    // The port is optional here, so one is lent to an authority that has none.
+    const bool has_port =
+        url.authority.rfind(':') != std::string::npos && !url.authority.ends_with(']');
+    const char* const port = has_port ? "" : url.is_https ? ":443" : ":80";
+    const auto address = parse_address(url.authority + port);
+    if (!address || !address->unix_path.empty() || address->port == 0) {
+        return fail(Errc::invalid,
+                    "must have a host name, and a port if it needs one, after the //");
+    }
+    url.address = *address;
+    if (!url.is_https && !is_loopback(url.address.host))
+        return fail(Errc::invalid, "must begin with https:// unless the host is this machine");
+    return url;
 }
 
 Result<Duration> parse_duration(std::string_view text) {

@@ -22,6 +22,7 @@ inline constexpr size_t kUnixPathMax = 107;  // sockaddr_un has 108 bytes, the l
 inline constexpr size_t kTopicMax = 255;
 inline constexpr size_t kCollapseIdMax = 64;  // Apple, "Sending notification requests to APNs"
 inline constexpr size_t kFieldNameMax = 64;
+inline constexpr size_t kUrlMax = 1'024;
 inline constexpr uint32_t kRateCountMax = 1'000'000;
 inline constexpr size_t kAppleIdSize = 10;  // of a key and of a team
 inline constexpr std::string_view kCredentialPrefix = "credential:";
@@ -29,6 +30,9 @@ inline constexpr std::string_view kCredentialPrefix = "credential:";
 // "host:port", "[v6]:port" or "unix:/path".
 Result<Address> parse_address(std::string_view text);
 [[nodiscard]] std::string format_address(const Address& address);
+
+// "https://host/path", or "http://" to this machine itself.
+Result<Url> parse_url(std::string_view text);
 
 // "500ms", "2s", "10m", "24h", "30d": one whole number and its unit.
 Result<Duration> parse_duration(std::string_view text);

@@ -274,6 +274,26 @@ void render_store(const Process& process, Page& page) {
              process.is_key_retiring ? 1 : 0);
 }
 
+void render_feedback(const Process& process, Page& page) {
+    page.add({"feedback_events_total",
+              kCounter,
+              "Devices that died or came back, since the database was made."},
+             process.feedback_events);
+    page.begin({"webhook_deliveries_total",
+                kCounter,
+                "Requests with feedback to the webhook, by how they ended."});
+    page.sample(label("result", "delivered"), process.webhook_delivered);
+    page.sample(label("result", "failed"), process.webhook_failed);
+    page.add({"webhook_unsent_events",
+              kGauge,
+              "Events behind the cursor of the webhook when it last looked."},
+             process.webhook_unsent);
+    page.add({"webhook_unsent_seconds",
+              kGauge,
+              "How long the oldest event that the webhook has not taken had waited then."},
+             process.webhook_unsent_seconds);
+}
+
 }  // namespace
 
 std::string render(Workers workers,
@@ -286,6 +306,7 @@ std::string render(Workers workers,
     render_pushes(workers, outcome_names, page);
     render_workers(workers, page);
     render_store(process, page);
+    render_feedback(process, page);
     return page.take();
 }
 

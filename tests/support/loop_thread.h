@@ -8,8 +8,8 @@
 //     loop.tells([&](net::Loop& io, Events& events) { io.close(events.accepted[0]); });
 //
 // What the loop tells is noted in Events, which is only ever touched on the loop's thread. Every
-// wait is bounded by kPatience, which is for what hangs: no test expects it to pass. Catch2 serves
-// one thread at a time: tells() may check, because the test waits for it; hooks must not.
+// wait is bounded by kLoopPatience, which is for what hangs: no test expects it to pass. Catch2
+// serves one thread at a time: tells() may check, because the test waits for it; hooks must not.
 #pragma once
 
 #include <arpa/inet.h>
@@ -42,7 +42,7 @@
 
 namespace knuckle::test {
 
-inline constexpr std::chrono::seconds kPatience{20};
+inline constexpr std::chrono::seconds kLoopPatience{20};
 
 // What a loop has told, and what to do then: hooks run inside the event.
 struct Events final : io::Handler {
@@ -170,7 +170,7 @@ public:
             done.set_value();
         });
         REQUIRE(was_posted);
-        const std::future_status status = done.get_future().wait_for(kPatience);
+        const std::future_status status = done.get_future().wait_for(kLoopPatience);
         REQUIRE(status == std::future_status::ready);
     }
     // Until this holds at the end of a turn.
@@ -183,7 +183,7 @@ public:
             events.conditions.emplace_back([&events, condition] { return condition(events); },
                                            std::move(promise));
         });
-        const std::future_status status = done.wait_for(kPatience);
+        const std::future_status status = done.wait_for(kLoopPatience);
         REQUIRE(status == std::future_status::ready);
     }
     // run() checks that nothing is left behind.
@@ -285,7 +285,7 @@ public:
 
 private:
     void be_patient() {
-        const timeval limit{kPatience.count(), 0};
+        const timeval limit{kLoopPatience.count(), 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     }

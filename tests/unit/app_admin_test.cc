@@ -34,7 +34,8 @@ public:
 
 private:
     struct End {};
-    static Page show(void*, std::string_view path) {
+    static Page show(void*, std::string_view path, std::string_view query) {
+        if (path == "/feedback") return {.status = 200, .body = std::string(query) + "\n"};
         if (path == "/large") return {.status = 200, .body = std::string(100'000, 'x')};
         return path == "/healthz" ? Page{.status = 200, .body = "ok\n"} : Page{};
     }
@@ -64,6 +65,9 @@ TEST_CASE("the operator asks and is answered, as often as he likes", "[app]") {
         while (!answer.ends_with("ok\n")) answer += operator_.hears(1);
         CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
     }
+    REQUIRE(operator_.says(get("/feedback?after=7")));
+    std::string answer;
+    while (!answer.ends_with("after=7\n")) answer += operator_.hears(1);
     REQUIRE(
         operator_.says("DELETE /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
     CHECK(operator_.hears_all().starts_with("HTTP/1.1 405 "));

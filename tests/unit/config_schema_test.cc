@@ -442,6 +442,28 @@ TEST_CASE("the manual is a configuration, and the defaults that it shows are the
     CHECK(config == minimal);
 }
 
+TEST_CASE("Feedback is sent where the configuration says, with a secret", "[config]") {
+    const std::string rest = kListen + kChatSecure + kApp;
+    CHECK_FALSE(config_of(rest).feedback.has_webhook());
+    CHECK_FALSE(config_of(rest + "[feedback]\nwebhook_url = \"\"\n").feedback.has_webhook());
+    const Config config = config_of(rest +
+                                    "[feedback]\nwebhook_url = \"https://hooks.example.org/x\"\n"
+                                    "webhook_secret_file = \"/s\"\nwebhook_ca_file = \"/c\"\n");
+    REQUIRE(config.feedback.has_webhook());
+    CHECK(config.feedback.webhook.address == Address{"hooks.example.org", 443, ""});
+    CHECK(config.feedback.webhook.target == "/x");
+    CHECK(config.feedback.webhook_secret_file == "/s");
+    CHECK(config.feedback.webhook_ca_file == "/c");
+
+    CHECK(mistakes_in("[feedback]\nwebhook_url = \"http://example.org\"\n" + rest) ==
+          Lines{"f:2:15: feedback.webhook_url: must begin with https:// unless the host is this "
+                "machine"});
+    CHECK(
+        mistakes_in("[feedback]\nwebhook_url = \"https://example.org\"\n" + rest) ==
+        Lines{"f:1:1: feedback.webhook_secret_file: missing; the receiver of webhook_url knows by "
+              "it that it is us"});
+}
+
 TEST_CASE("the manual shows every key that there is", "[config]") {
     Value document;
     REQUIRE_FALSE(parse_document(with_defaults_shown(read_source("conf/knuckle.toml")), document));

@@ -23,6 +23,45 @@ TEST_CASE("an address is taken apart and put together again", "[config]") {
     }
 }
 
+TEST_CASE("A URL says whom to connect to and what to ask for", "[config][values]") {
+    CHECK(*parse_url("https://Hooks.example.org/push?from=us") ==
+          Url{true, {"hooks.example.org", 443, ""}, "Hooks.example.org", "/push?from=us"});
+    CHECK(*parse_url("https://hooks.example.org:8443") ==
+          Url{true, {"hooks.example.org", 8443, ""}, "hooks.example.org:8443", "/"});
+    CHECK(*parse_url("https://[2001:db8::1]?a=b") ==
+          Url{true, {"2001:db8::1", 443, ""}, "[2001:db8::1]", "/?a=b"});
+    for (const std::string_view host : {"127.0.0.1", "127.1.2.3", "[::1]", "localhost"}) {
+        const auto url = parse_url("http://" + std::string(host) + "/x");
+        REQUIRE(url);
+        CHECK_FALSE(url->is_https);
+        CHECK(url->address.port == 80);
+    }
+}
+
+TEST_CASE("What is no URL, or would tell everybody on the way, is refused", "[config][values]") {
+    const auto mistake_in = [](const std::string& text) -> std::string {
+        const auto url = parse_url(text);
+        return url ? "" : url.error().what;
+    };
+    constexpr const char* kNoHost =
+        "must have a host name, and a port if it needs one, after the //";
+    CHECK(mistake_in("ftp://example.org") == "must begin with https://");
+    CHECK(mistake_in("http://example.org/") ==
+          "must begin with https:// unless the host is this machine");
+    CHECK(mistake_in("http://127.0.0.1.example.org/") ==
+          "must begin with https:// unless the host is this machine");
+    CHECK(mistake_in("https:///path") == kNoHost);
+    CHECK(mistake_in("https://user@example.org/") == kNoHost);
+    CHECK(mistake_in("https://example.org:0/") == kNoHost);
+    CHECK(mistake_in("https://example.org:x/") == kNoHost);
+    CHECK(mistake_in("https://example.org/ x") ==
+          "may hold only printable ASCII characters, and no #");
+    CHECK(mistake_in("https://example.org/#x") ==
+          "may hold only printable ASCII characters, and no #");
+    CHECK(mistake_in("https://example.org/" + std::string(kUrlMax, 'x')) ==
+          "is longer than 1024 characters");
+}
+
 TEST_CASE("an address that is none says what to write instead", "[config]") {
     const std::vector<std::pair<const char*, const char*>> cases = {
         {"", "has no port"},

@@ -365,7 +365,12 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
                        .expired_accounts = 9,
                        .damaged_rows = 10,
                        .resealed_rows = 11,
-                       .is_key_retiring = true};
+                       .is_key_retiring = true,
+                       .feedback_events = 12,
+                       .webhook_delivered = 13,
+                       .webhook_failed = 14,
+                       .webhook_unsent = 15,
+                       .webhook_unsent_seconds = 16};
     const Exposition page(gateway.text());
     CHECK(page.values.at("knuckle_build_info{version=1 \"x\" \\ \n}") == "1");
     CHECK(page.values.at("knuckle_start_time_seconds") == "1700000000.25");
@@ -380,6 +385,11 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
     CHECK(page.values.at("knuckle_store_damaged_rows") == "10");
     CHECK(page.values.at("knuckle_store_resealed_rows_total") == "11");
     CHECK(page.values.at("knuckle_store_key_rotation") == "1");
+    CHECK(page.values.at("knuckle_feedback_events_total") == "12");
+    CHECK(page.values.at("knuckle_webhook_deliveries_total{result=delivered}") == "13");
+    CHECK(page.values.at("knuckle_webhook_deliveries_total{result=failed}") == "14");
+    CHECK(page.values.at("knuckle_webhook_unsent_events") == "15");
+    CHECK(page.values.at("knuckle_webhook_unsent_seconds") == "16");
 }
 
 TEST_CASE("a gateway without workers and outcomes still has a page", "[metrics]") {

@@ -47,7 +47,7 @@ include third_party/deps.mk
 # ---- modules -----------------------------------------------------------------
 # The include table of docs/ARCHITECTURE.md: what a module may include, and what its tests link.
 # A row names only rows above it, so the reverse of this order is the order of linking.
-MODULES := base metrics crypto http1 http2 tls io config store push api engine net app
+MODULES := base metrics crypto http1 http2 tls io config store push api engine net migrate app
 USES_base    :=
 USES_metrics := base
 USES_crypto  := base
@@ -61,6 +61,7 @@ USES_push    := base metrics crypto http2
 USES_api     := base http1 push
 USES_engine  := base metrics crypto http1 http2 tls io store push api
 USES_net     := base io
+USES_migrate := base metrics crypto store api
 USES_app     := $(filter-out app,$(MODULES))
 # The libraries that a module's own code needs.
 LIBS_crypto := wolfssl argon2

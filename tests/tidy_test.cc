@@ -55,7 +55,8 @@ const std::vector<Module> kModules = {
     {"api", "base http1 push/types.h store/records.h"},
     {"engine", "base metrics crypto http1 http2 tls io store push api"},
     {"net", "base io"},
-    {"app", "base metrics crypto http1 http2 tls io config store push api engine net"},
+    {"migrate", "base metrics crypto store api"},
+    {"app", "base metrics crypto http1 http2 tls io config store push api engine net migrate"},
 };
 
 // Headers of others, by the beginning of their name, and the modules that may see them. The first

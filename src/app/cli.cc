@@ -11,6 +11,7 @@
 
 #include "app/assembly.h"
 #include "app/doctor.h"
+#include "app/import.h"
 #include "app/rotate_key.h"
 #include "app/supervisor.h"
 #include "app/version.h"
@@ -36,6 +37,11 @@ constexpr const char* kHelp =
     "                                  put a new key into store_key_file; the next start re-seals "
     "the\n"
     "                                  database with it in the background\n"
+    "  knuckle import chatsecure FILE [--app NAME] [--config FILE]\n"
+    "                                  bring the accounts, devices and tokens of a ChatSecure "
+    "push\n"
+    "                                  server here, from a plain pg_dump of its database; '-' is\n"
+    "                                  standard input; --app if there are several apps\n"
     "  knuckle version                 print the version\n"
     "  knuckle help                    print this\n"
     "\n"
@@ -106,6 +112,25 @@ int run_doctor(const Invocation& invocation, const config::Config& config) {
 
 int run_rotate_key(const Invocation&, const config::Config& config) { return rotate_key(config); }
 
+int run_import(const Invocation& invocation, const config::Config& config) {
+    std::string app;
+    std::vector<std::string> names;  // of the kind of server, and of the file
+    for (size_t i = 0; i < invocation.words.size(); ++i) {
+        const std::string& word = invocation.words[i];
+        if (word != "--app") {
+            names.push_back(word);
+        } else if (++i == invocation.words.size()) {
+            return wrong_usage("--app needs the name of an app");
+        } else {
+            app = invocation.words[i];
+        }
+    }
+    if (names.size() != 2) return wrong_usage("'import' needs the kind of server and one file");
+    if (names[0] != "chatsecure")
+        return wrong_usage("'import' knows chatsecure, and no '" + names[0] + "'");
+    return import_chatsecure(config, names[1], app);
+}
+
 struct Command {
     std::string_view name;
     size_t words_max;  // that it takes
@@ -116,6 +141,7 @@ constexpr Command kCommands[] = {
     {"check", 0, run_check},
     {"doctor", 4, run_doctor},
     {"rotate-key", 0, run_rotate_key},
+    {"import", 4, run_import},
 };
 
 }  // namespace

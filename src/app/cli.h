@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The command line: serve, check, doctor, rotate-key, version, help. Thread: the main one.
+// The command line: serve, check, doctor, rotate-key, import, version, help. Thread: the main one.
 #pragma once
 
 namespace knuckle::app {

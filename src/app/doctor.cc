@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <string_view>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/assembly.h"
+#include "app/clock.h"
 #include "app/describe.h"
 #include "app/files.h"
 #include "app/mint_times.h"
@@ -35,11 +35,6 @@ constexpr std::string_view kBody = R"({"aps":{"alert":"knuckle doctor"}})";
 constexpr std::array<int64_t, 5> kRemote{
     0x6969 /* nfs */, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */, 0x01021997 /* 9p */, 0x00c36400
     /* ceph */};
-
-UnixTime read_clock() {
-    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-    return {std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
-}
 
 // What a reason of the provider asks of the operator; Apple, "Handling notification responses".
 struct Advice {

@@ -2,24 +2,14 @@
 #include "app/open_store.h"
 
 #include <cerrno>
-#include <chrono>
 #include <sys/stat.h>
 #include <utility>
 
+#include "app/clock.h"
 #include "app/files.h"
-#include "base/time.h"
 #include "store/key_file.h"
 
 namespace knuckle::app {
-
-namespace {
-
-UnixTime read_clock() {
-    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-    return {std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
-}
-
-}  // namespace
 
 std::optional<OpenedStore> open_store(const config::Config& config, OpenFailure& failure) {
     const auto fail_on = [&](const char* what, const std::string& on, Error error) {

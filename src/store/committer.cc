@@ -47,6 +47,7 @@ struct Committer::State {
     // One function per kind of write.
     Result<WriteStatus> apply(const CreateAccount& change);
     Result<WriteStatus> apply(const SetPasswordHash& change);
+    Result<WriteStatus> apply(const SetAuthToken& change);
     Result<WriteStatus> apply(const TouchAccount& change);
     Result<WriteStatus> apply(const DeleteAccount& change);
     Result<WriteStatus> apply(const CreateDevice& change);
@@ -137,6 +138,27 @@ Result<WriteStatus> Committer::State::apply(const SetPasswordHash& change) {
     const ByteView plain = encode(account, write_plain);
     if (plain.empty()) return WriteStatus::failed;
     KNUCKLE_TRY(put_sealed(key, plain));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const SetAuthToken& change) {
+    const RowKey key = account_key(change.account);
+    AccountRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row != Row::sound) return refusal(row);
+    const std::string old_token = record.auth_token.text();
+    const auto by_auth = [&](std::string_view auth_token) {
+        return hashed_key(Table::auth_tokens,
+                          vault.hash(Table::auth_tokens, record.app, auth_token));
+    };
+    if (KNUCKLE_TRY(rows.has(by_auth(change.auth_token)))) return WriteStatus::exists;
+    Account account = to_account(change.account, record);
+    account.auth_token = change.auth_token;
+    const ByteView plain = encode(account, write_plain);
+    if (plain.empty()) return WriteStatus::failed;
+    KNUCKLE_TRY(put_sealed(key, plain));
+    KNUCKLE_TRY(rows.erase(by_auth(old_token)));
+    KNUCKLE_TRY(put_sealed(by_auth(change.auth_token), change.account.view()));
     return WriteStatus::done;
 }
 

@@ -27,6 +27,12 @@ struct SetPasswordHash {
     Uuid account;
     std::string password_hash;
 };
+// Takes the place of the auth token that the account had. exists: it is an account's of that app
+// already, this one's or another's.
+struct SetAuthToken {
+    Uuid account;
+    std::string auth_token;
+};
 // Somebody used the account. Ignored, but done, if that is known to within kSeenGrain.
 struct TouchAccount {
     Uuid account;
@@ -107,6 +113,7 @@ inline constexpr size_t kFeedbackTrimMax = 512;
 
 using Change = std::variant<CreateAccount,
                             SetPasswordHash,
+                            SetAuthToken,
                             TouchAccount,
                             DeleteAccount,
                             CreateDevice,

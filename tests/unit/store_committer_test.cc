@@ -75,6 +75,32 @@ TEST_CASE("A password hash is replaced and nothing else", "[store][committer]") 
     CHECK(shelf.account("anna") == anna);
 }
 
+TEST_CASE("A new auth token takes the place of the old one, and nobody else's",
+          "[store][committer]") {
+    Shelf shelf;
+    Account anna = shelf.has(an_account("anna"));
+    const Account bob = shelf.has(an_account("bob"));
+    const std::string old_token = anna.auth_token;
+    anna.auth_token = secret_of("imported");
+    CHECK(shelf.write(SetAuthToken{anna.id, anna.auth_token}) == WriteStatus::done);
+    CHECK(shelf.account("anna") == anna);
+    Account found;
+    CHECK(shelf.snapshot().find_account_by_auth("chat", anna.auth_token, found) == Lookup::found);
+    CHECK(found == anna);
+    CHECK(shelf.snapshot().find_account_by_auth("chat", old_token, found) == Lookup::absent);
+
+    CHECK(shelf.write(SetAuthToken{anna.id, anna.auth_token}) == WriteStatus::exists);
+    CHECK(shelf.write(SetAuthToken{anna.id, bob.auth_token}) == WriteStatus::exists);
+    CHECK(shelf.write(SetAuthToken{id_of("nobody"), old_token}) == WriteStatus::not_found);
+    const std::string too_long(kTokenTextMax + 1, 'x');
+    CHECK(shelf.write(SetAuthToken{anna.id, too_long}) == WriteStatus::failed);
+    CHECK(shelf.account("anna") == anna);
+    // Another app's tokens are its own.
+    const Account other = shelf.has(an_account("anna", "zom"));
+    CHECK(shelf.write(SetAuthToken{other.id, bob.auth_token}) == WriteStatus::done);
+    CHECK(shelf.account("bob") == bob);
+}
+
 TEST_CASE("A deleted account leaves no row behind", "[store][committer]") {
     Shelf shelf;
     const size_t empty = row_count(shelf);

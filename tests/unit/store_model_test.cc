@@ -43,6 +43,16 @@ public:
         account->second.password_hash = change.password_hash;
         return WriteStatus::done;
     }
+    WriteStatus apply(const SetAuthToken& change) {
+        const auto account = accounts.find(change.account);
+        if (account == accounts.end()) return WriteStatus::not_found;
+        for (const auto& [id, other] : accounts) {
+            if (other.app == account->second.app && other.auth_token == change.auth_token)
+                return WriteStatus::exists;
+        }
+        account->second.auth_token = change.auth_token;
+        return WriteStatus::done;
+    }
     WriteStatus apply(const TouchAccount& change) {
         const auto account = accounts.find(change.account);
         if (account == accounts.end()) return WriteStatus::not_found;
@@ -218,6 +228,7 @@ public:
                 return CreateAccount{account};
             case 2:
                 if (below(2) == 0) return TouchAccount{account.id, account.seen};
+                if (below(2) == 0) return SetAuthToken{account.id, this->account().auth_token};
                 return SetPasswordHash{account.id, "hash " + std::to_string(below(1'000))};
             case 3:
                 if (below(4) == 0) return DeleteAccount{account.id};

@@ -66,7 +66,7 @@ void Seat::send(io::ConnId id, Buffer& buffer) {
     const std::string bytes = take_all(buffer);
     Wire* const wire = find(id);
     if (wire == nullptr || bytes.empty()) return;
-    if (wire->tap != nullptr) wire->tap->on_sent(bytes, network_.events_.take_sequence());
+    if (wire->tap != nullptr) wire->tap->on_sent(bytes, turn);
     if (wire->far != nullptr) wire->far->on_sent(bytes);
     network_.put(*wire, wire->out, bytes);
 }

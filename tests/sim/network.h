@@ -108,7 +108,8 @@ public:
     [[nodiscard]] uint32_t index() const { return index_; }
 
     bool is_awake = false;  // something happened: before_wait() is due
-    size_t unsaid_total = 0;
+    // When it speaks: the same for all wires in one before_wait(), whose order says nothing.
+    uint64_t turn = 0;
 
 private:
     friend class Network;

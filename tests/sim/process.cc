@@ -181,6 +181,7 @@ void Process::wake() {
             desk->worker->on_deadline(now);
             desk->seat.is_awake = true;
         }
+        desk->seat.turn = events_.take_sequence();
         if (std::exchange(desk->seat.is_awake, false)) desk->worker->before_wait(now);
         const uint64_t jobs =
             desk->counters.jobs_waiting.get() + desk->counters.jobs_in_flight.get();

@@ -58,13 +58,18 @@ public:
     [[nodiscard]] UnixTime true_time() const { return UnixTime{true_offset_} + passed_; }
     // The latest that the gateway's clock has ever shown.
     [[nodiscard]] UnixTime latest_civil() const { return latest_; }
-    // What it showed then.
-    [[nodiscard]] UnixTime civil_at(Instant instant) const {
-        UnixTime time = now_.unix + (instant - now_.instant);
-        for (const Jump& jump : jumps_) {
-            if (jump.at >= instant) time = time + jump.by * -1;
+    // The earliest that it has shown since then.
+    [[nodiscard]] UnixTime earliest_civil(Instant since) const {
+        UnixTime earliest = now_.unix;
+        UnixTime after = now_.unix;  // what it showed when the jump before had been made
+        Instant at = now_.instant;
+        for (auto jump = jumps_.rbegin(); jump != jumps_.rend() && jump->at >= since; ++jump) {
+            after = after + (jump->at - at);
+            earliest = std::min({earliest, after, after + jump->by * -1});
+            after = after + jump->by * -1;
+            at = jump->at;
         }
-        return time;
+        return std::min(earliest, after + (since - at));
     }
     // Counts up with everything that is told apart by order.
     [[nodiscard]] uint64_t take_sequence() { return sequence_++; }

@@ -2,6 +2,7 @@
 #include "app/assembly.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <sched.h>
 #include <tuple>
@@ -11,6 +12,7 @@
 #include "app/files.h"
 #include "base/text.h"
 #include "store/records.h"
+#include "tls/certificate.h"
 
 namespace knuckle::app {
 
@@ -57,6 +59,17 @@ struct Builder {
         return assembly.contexts.back().get();
     }
 
+    // What `pem` says of itself; noted, and empty with a mistake if it is of no use any more.
+    std::optional<tls::CertificateFacts> note_certificate(uint32_t line,
+                                                          const std::string& key,
+                                                          const std::string& file,
+                                                          std::string_view pem,
+                                                          const std::string& name);
+    // False: a mistake was reported.
+    bool read_client_certificate(const config::App& app,
+                                 const std::string& prefix,
+                                 std::string& certificate,
+                                 std::string& key);
     void add_listener(const config::Listen& listen);
     void add_app(const config::App& app);
     void add_webhook(const config::Feedback& feedback);
@@ -67,6 +80,68 @@ struct Builder {
 push::Style to_style(const std::string& name) {
     if (name == "alert") return push::Style::alert;
     return name == "background" ? push::Style::background : push::Style::nothing;
+}
+
+UnixTime read_clock() {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    return {std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
+}
+
+std::optional<tls::CertificateFacts> Builder::note_certificate(uint32_t line,
+                                                               const std::string& key,
+                                                               const std::string& file,
+                                                               std::string_view pem,
+                                                               const std::string& name) {
+    Result<tls::CertificateFacts> facts = tls::read_certificate(pem);
+    if (!facts) {
+        complain(line, key, file, facts.error());
+        return std::nullopt;
+    }
+    assembly.certificates.push_back({name, facts->not_after});
+    return std::move(*facts);
+}
+
+bool Builder::read_client_certificate(const config::App& app,
+                                      const std::string& prefix,
+                                      std::string& certificate,
+                                      std::string& key) {
+    const config::Apns& apns = app.apns;
+    auto certificate_pem = read(apns.line, prefix + "certificate", apns.certificate);
+    auto key_pem = read(apns.line, prefix + "certificate_key", apns.certificate_key);
+    if (!certificate_pem || !key_pem) return false;
+    // PKCS#12 is binary, a DER sequence: 0x30.
+    if (certificate_pem->starts_with('0')) {
+        complain(
+            apns.line,
+            prefix + "certificate",
+            "\"" + apns.certificate +
+                "\": is not PEM; convert what the keychain exported with: openssl pkcs12 -legacy "
+                "-in FILE.p12 -clcerts -nokeys -out certificate.pem, and: openssl pkcs12 -legacy "
+                "-in FILE.p12 -nocerts -nodes -out key.pem");
+        return false;
+    }
+    const auto facts = note_certificate(
+        apns.line, prefix + "certificate", apns.certificate, *certificate_pem, "app " + app.name);
+    if (!facts) return false;
+    const UnixTime now = read_clock();
+    if (facts->not_after < now || facts->not_before > now) {
+        complain(
+            apns.line,
+            prefix + "certificate",
+            "\"" + apns.certificate +
+                (facts->not_after < now ? "\": has expired; get a new one from Apple"
+                                        : "\": is not valid yet; is this machine's clock right?"));
+        return false;
+    }
+    if (!facts->allows(apns.topic)) {
+        complain(apns.line,
+                 prefix + "topic",
+                 "\"" + apns.topic + "\": the certificate is not for this topic");
+        return false;
+    }
+    certificate = std::move(*certificate_pem);
+    key = std::move(*key_pem);
+    return true;
 }
 
 void Builder::add_listener(const config::Listen& listen) {
@@ -83,6 +158,12 @@ void Builder::add_listener(const config::Listen& listen) {
             return complain(
                 listen.line, prefix + "tls_certificate", listen.tls_certificate, context.error());
         options.tls = keep(std::move(*context));
+        if (!note_certificate(listen.line,
+                              prefix + "tls_certificate",
+                              listen.tls_certificate,
+                              *certificate,
+                              "listen " + to_endpoint(listen.address).text()))
+            return;
     }
     assembly.options.listeners.push_back(options);
 }
@@ -107,12 +188,22 @@ std::optional<size_t> Builder::add_credential(const config::Apns& apns, const st
 
 void Builder::add_lane(const config::App& app, const std::string& prefix) {
     const config::Apns& apns = app.apns;
-    const auto credential = add_credential(apns, prefix);
+    const bool has_certificate = !apns.certificate.empty();
+    std::string certificate;
+    std::string key;
+    if (has_certificate && !read_client_certificate(app, prefix, certificate, key)) return;
+    const std::optional<size_t> credential =
+        has_certificate ? engine::kNoCredential : add_credential(apns, prefix);
     const std::string ca_file = apns.ca_file.empty() ? kSystemBundle : apns.ca_file;
     const auto authorities = read(apns.line, prefix + "ca_file", ca_file);
     if (!credential || !authorities) return;
-    Result<tls::Context> context = tls::Context::client({.ca_pem = *authorities, .alpn = "h2"});
-    if (!context) return complain(apns.line, prefix + "ca_file", ca_file, context.error());
+    Result<tls::Context> context = tls::Context::client(
+        {.ca_pem = *authorities, .certificate_pem = certificate, .key_pem = key, .alpn = "h2"});
+    if (!context) {
+        return has_certificate
+                   ? complain(apns.line, prefix + "certificate", apns.certificate, context.error())
+                   : complain(apns.line, prefix + "ca_file", ca_file, context.error());
+    }
 
     engine::LaneOptions lane;
     lane.name = app.name;

@@ -23,12 +23,19 @@
 
 namespace knuckle::app {
 
+// When a certificate of ours ends, so that the operator hears of it in time.
+struct OwnCertificate {
+    std::string name;  // "listen 127.0.0.1:8443", "app chat"
+    UnixTime not_after;
+};
+
 struct Assembly {
     engine::Options options;
     std::vector<push::Credential> credentials;            // each used by one lane or several
     std::vector<std::string> credential_names;            // "production/TEAM/KEY", of the same
     std::vector<std::unique_ptr<tls::Context>> contexts;  // what options point into
     std::optional<WebhookOptions> webhook;
+    std::vector<OwnCertificate> certificates;
 };
 
 [[nodiscard]] std::vector<config::Mistake> assemble(const config::Config& config,

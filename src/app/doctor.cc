@@ -220,16 +220,17 @@ void Doctor::send(const DoctorOptions& options) {
 }
 
 void Doctor::send(const engine::LaneOptions& lane, const push::Job& job) {
-    MintTimes times(config_.data_dir + "/provider-tokens");
-    times.load();
-    const auto token = assembly_.credentials[lane.credential].resume(
-        times.find(assembly_.credential_names[lane.credential]), read_clock());
-    if (!token) {
-        return wrong("--send: " + describe(token.error()), "see 'key_file'");
+    std::string authorization;
+    if (lane.credential != engine::kNoCredential) {
+        MintTimes times(config_.data_dir + "/provider-tokens");
+        times.load();
+        const auto token = assembly_.credentials[lane.credential].resume(
+            times.find(assembly_.credential_names[lane.credential]), read_clock());
+        if (!token) return wrong("--send: " + describe(token.error()), "see 'key_file'");
+        authorization = token->authorization;
     }
     push::apns::RequestText text;
-    const http2::RequestHead head =
-        push::apns::encode(job, lane.service, token->authorization, text);
+    const http2::RequestHead head = push::apns::encode(job, lane.service, authorization, text);
     const ProbeResult result = probe({.endpoint = lane.endpoint,
                                       .server_name = lane.server_name,
                                       .tls = lane.tls,

@@ -12,6 +12,7 @@
 
 #include "app/admin.h"
 #include "app/assembly.h"
+#include "app/certificate_board.h"
 #include "app/describe.h"
 #include "app/feedback_page.h"
 #include "app/lane_board.h"
@@ -135,11 +136,12 @@ private:
     void on_tick(Now now);
     void on_drained(uint32_t worker);
     [[nodiscard]] Page show(std::string_view path, std::string_view query);
-    [[nodiscard]] Page show_readiness() const;
+    [[nodiscard]] Page show_readiness();
     [[nodiscard]] Page show_metrics();
     [[nodiscard]] Page show_feedback(std::string_view query);
 
     const config::Config& config_;
+    CertificateBoard certificates_;
     MintTimes mint_times_;
     std::vector<std::string> credential_names_;
     const engine::Options* options_ = nullptr;
@@ -256,6 +258,7 @@ bool Supervisor::bind_listeners() {
 bool Supervisor::open(Assembly& assembly) {
     options_ = &assembly.options;
     lanes_.reset(assembly.options);
+    certificates_.reset(std::move(assembly.certificates));
     office_.context = this;
     office_.submit_write = [](void* self, store::Write&& write) {
         return as_self(self).commits_->submit(std::move(write));
@@ -372,6 +375,7 @@ void Supervisor::on_drained(uint32_t worker) {
 
 // Keeps systemd's watchdog quiet only while every worker comes round to its letters.
 void Supervisor::on_tick(Now now) {
+    certificates_.on_tick(now);
     const Duration interval = sd_notify_.watchdog_interval();
     if (interval == Duration{} || now.instant < next_ping_) return;
     next_ping_ = now.instant + interval;
@@ -413,13 +417,15 @@ Page Supervisor::show_feedback(std::string_view query) {
     return page;
 }
 
-Page Supervisor::show_readiness() const {
+Page Supervisor::show_readiness() {
     std::string problems = lanes_.problems();
     if (commits_->counts().is_read_only.load())
         problems += "store: read-only, the last commit failed\n";
     if (is_stopping_) problems += "stopping\n";
-    if (problems.empty()) return {.status = 200, .body = "ready\n"};
-    return {.status = 503, .body = std::move(problems)};
+    // Worth knowing, but no reason to send traffic elsewhere.
+    const std::string notice = certificates_.notice(admin_loop_.now().unix);
+    if (problems.empty()) return {.status = 200, .body = "ready\n" + notice};
+    return {.status = 503, .body = problems + notice};
 }
 
 Page Supervisor::show_metrics() {
@@ -456,6 +462,8 @@ Page Supervisor::show_metrics() {
         process.webhook_unsent = webhook.unsent.get();
         process.webhook_unsent_seconds = webhook.unsent_seconds.get();
     }
+    for (const OwnCertificate& each : certificates_.certificates())
+        process.certificates.push_back({each.name, each.not_after});
     const store::PendingCounts& pending = committer_->pending_counts();
     process.pending_rows = pending.rows.get();
     process.pending_bytes = pending.bytes.get();

@@ -51,9 +51,12 @@ struct Listen {
 struct Apns {
     std::string topic;  // the app's bundle id
     bool is_sandbox = false;
+    // Provider tokens of a key, or a client certificate: one of the two, the other one is empty.
     std::string key_file;
     std::string key_id;
     std::string team_id;
+    std::string certificate;
+    std::string certificate_key;
     Address endpoint;                   // default: Apple's host for the environment, port 443
     std::string ca_file;                // empty: the system's bundle
     std::string collapse_id = "knock";  // at most 64 bytes; "" sends none

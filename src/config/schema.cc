@@ -134,15 +134,7 @@ void read_chatsecure(Reading& reading, Table& root, ChatSecure& chatsecure) {
     table.finish();
 }
 
-void read_apns(Reading& reading, const Value* value, const std::string& path, Apns& apns) {
-    Table table(reading, value, path);
-    apns.line = table.place().line;
-    if (table.text("topic", apns.topic, "the app's bundle id, as in \"org.example.chat\"")) {
-        check(table, "topic", mistake_in_topic(apns.topic));
-    }
-    std::string environment;
-    if (table.word("environment", environment, kEnvironments))
-        apns.is_sandbox = environment == "sandbox";
+void read_key(Table& table, Apns& apns) {
     table.file("key_file", apns.key_file, "the .p8 file that Apple gave you");
     if (table.text("key_id", apns.key_id, "the 10 characters in the name AuthKey_XXXXXXXXXX.p8")) {
         check(table, "key_id", mistake_in_apple_id(apns.key_id));
@@ -152,6 +144,40 @@ void read_apns(Reading& reading, const Value* value, const std::string& path, Ap
                    "the 10 characters on the membership page of your Apple account")) {
         check(table, "team_id", mistake_in_apple_id(apns.team_id));
     }
+}
+
+// A file that may be left out; true if it was not, however wrong it is.
+bool read_optional_file(Table& table, std::string_view key, std::string& to) {
+    const bool is_sound = table.file(key, to);
+    return table.has(key) && !(is_sound && to.empty());
+}
+
+// A key or a certificate, never both.
+void read_credential(Table& table, Apns& apns) {
+    const bool has_certificate = read_optional_file(table, "certificate", apns.certificate);
+    const bool has_its_key = read_optional_file(table, "certificate_key", apns.certificate_key);
+    if (!has_certificate && !has_its_key) return read_key(table, apns);
+    if (!has_certificate || !has_its_key) {
+        table.add_mistake(has_certificate ? "certificate_key" : "certificate",
+                          "missing; certificate and certificate_key belong together");
+    }
+    for (const std::string_view key : {"key_file", "key_id", "team_id"}) {
+        std::string unused;
+        if (table.text(key, unused))
+            table.add_mistake(key, "is of no use with a certificate; take one of the two away");
+    }
+}
+
+void read_apns(Reading& reading, const Value* value, const std::string& path, Apns& apns) {
+    Table table(reading, value, path);
+    apns.line = table.place().line;
+    if (table.text("topic", apns.topic, "the app's bundle id, as in \"org.example.chat\"")) {
+        check(table, "topic", mistake_in_topic(apns.topic));
+    }
+    std::string environment;
+    if (table.word("environment", environment, kEnvironments))
+        apns.is_sandbox = environment == "sandbox";
+    read_credential(table, apns);
     apns.endpoint = {std::string(apns.is_sandbox ? kApnsSandbox : kApnsProduction), kApnsPort, ""};
     if (table.address("endpoint", apns.endpoint) && apns.endpoint.port == 0) {
         table.add_mistake("endpoint", "must be a host and its port, as in \"127.0.0.1:8443\"");

@@ -247,8 +247,9 @@ bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
     const bool was_serious = lane.breaker.is_serious();
     const push::Verdict verdict = core_.dispatcher.settle(job, answer, now);
     if (lane.breaker.is_serious() != was_serious) report(job.lane, answer);
-    if (verdict.renew_credential)
-        core_.outbox.ask_renewal(core_.options.lanes[job.lane].credential);
+    const size_t credential = core_.options.lanes[job.lane].credential;
+    if (verdict.renew_credential && credential != kNoCredential)
+        core_.outbox.ask_renewal(credential);
     if (verdict.action == push::Action::retry) {
         core_.counters.retries[static_cast<size_t>(answer.outcome)].add();
         if (knocks_.find({job.owner.index, job.owner.generation}) == nullptr)

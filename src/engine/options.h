@@ -21,6 +21,7 @@
 namespace knuckle::engine {
 
 inline constexpr uint16_t kNoLane = UINT16_MAX;
+inline constexpr size_t kNoCredential = SIZE_MAX;
 
 // One app's way to its provider.
 struct LaneOptions {
@@ -29,7 +30,8 @@ struct LaneOptions {
     io::Endpoint endpoint;
     std::string server_name;            // what the certificate must carry
     const tls::Context* tls = nullptr;  // nullptr: plain HTTP/2, for the simulator
-    size_t credential = 0;              // index of the provider token it uses
+    // Index of the provider token it uses; kNoCredential: `tls` has a client certificate instead.
+    size_t credential = 0;
 };
 
 struct AppOptions {

@@ -147,7 +147,9 @@ bool Upstream::can_send() const {
 void Upstream::send(push::Job& job, Knocks& knocks, Now now) {
     if (is_idle() && received_ + kPingBeforeUse <= now.instant) ping(now);
     push::apns::RequestText text;
-    const std::string& authorization = core_.provider_tokens[options_.credential].authorization;
+    std::string_view authorization;
+    if (options_.credential != kNoCredential)
+        authorization = core_.provider_tokens[options_.credential].authorization;
     const http2::RequestHead head = push::apns::encode(job, options_.service, authorization, text);
     const uint64_t tag = to_tag(core_.dispatcher.id_of(job));
     const Result<int32_t> stream = session_.submit(head, as_bytes(job.payload->text()), tag);

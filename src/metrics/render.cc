@@ -294,6 +294,17 @@ void render_feedback(const Process& process, Page& page) {
              process.webhook_unsent_seconds);
 }
 
+void render_certificates(const Process& process, Page& page) {
+    if (process.certificates.empty()) return;
+    page.begin({"certificate_expiry_timestamp_seconds",
+                kGauge,
+                "When a certificate of ours ends, in seconds since 1970."});
+    for (const CertificateEnd& each : process.certificates) {
+        page.sample(label("certificate", each.name),
+                    static_cast<uint64_t>(std::max<int64_t>(0, to_unix_seconds(each.not_after))));
+    }
+}
+
 }  // namespace
 
 std::string render(Workers workers,
@@ -307,6 +318,7 @@ std::string render(Workers workers,
     render_workers(workers, page);
     render_store(process, page);
     render_feedback(process, page);
+    render_certificates(process, page);
     return page.take();
 }
 

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
 #include "metrics/counters.h"
@@ -21,6 +22,11 @@
 namespace knuckle::metrics {
 
 inline constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+struct CertificateEnd {
+    std::string_view name;
+    UnixTime not_after;
+};
 
 // What is true of the process as a whole.
 struct Process {
@@ -46,6 +52,7 @@ struct Process {
     uint64_t pending_rows = 0;
     uint64_t pending_bytes = 0;
     Duration pending_age{};  // of the oldest
+    std::vector<CertificateEnd> certificates{};
 };
 
 // `workers` are summed. `outcome_names[i]` is what Counters::pushes[i] counts; at most

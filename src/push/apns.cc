@@ -105,7 +105,7 @@ http2::RequestHead encode(const Job& job,
     http2::RequestHead head;
     head.authority = service.authority;
     head.path = {text.path.data(), kPathPrefix.size() + 2 * job.token_size};
-    head.add({"authorization", authorization, Indexing::never, true});
+    if (!authorization.empty()) head.add({"authorization", authorization, Indexing::never, true});
     head.add({"apns-topic", service.topic, Indexing::allowed, true});
     head.add(
         {"apns-push-type", job.is_background ? "background" : "alert", Indexing::allowed, true});

@@ -53,7 +53,8 @@ Result<size_t> encode_payload(Style style,
                               std::string_view extra,
                               std::span<char> storage);
 
-// `authorization` is "bearer " and the provider token.
+// `authorization` is "bearer " and the provider token, or empty: a client certificate says who we
+// are.
 [[nodiscard]] http2::RequestHead encode(const Job& job,
                                         const Service& service,
                                         std::string_view authorization,

@@ -154,6 +154,11 @@ Result<Context> Context::server(const ServerOptions& options) {
     must(wolfSSL_CTX_set_TicketHint(context, kTicketLifetimeSeconds));
     state->alpn = options.alpn;
     KNUCKLE_TRY(load_identity(context, options.certificate_pem, options.key_pem));
+    if (!options.client_ca_pem.empty()) {
+        wolfSSL_CTX_set_verify(
+            context, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        state->authorities_loaded = KNUCKLE_TRY(load_authorities(context, options.client_ca_pem));
+    }
     return Context(std::move(state));
 }
 

@@ -8,7 +8,7 @@
 // because it is the cheapest that is strong; no renegotiation. A client always verifies chain and
 // host name and offers exactly the ALPN protocol it is given; anything else the peer chooses, or
 // no choice at all, is fatal. A server issues session tickets and takes them back for 20 minutes;
-// it never asks for a client certificate.
+// it asks for a client's certificate only if it is told whose to take, as the simulated APNs does.
 //
 // Owner: the supervisor, until the process ends or a reload replaces it; engines made from it may
 // outlive it. Thread: made on one; engines are made from it on any (wolfSSL counts references).
@@ -32,7 +32,8 @@ struct ClientOptions {
 struct ServerOptions {
     std::string_view certificate_pem = {};  // leaf first
     std::string_view key_pem = {};
-    std::string_view alpn = {};  // one protocol, for clients that ask, or empty
+    std::string_view alpn = {};           // one protocol, for clients that ask, or empty
+    std::string_view client_ca_pem = {};  // who must have issued the client's, or empty
 };
 
 class Context {

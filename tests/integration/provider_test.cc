@@ -297,6 +297,36 @@ TEST_CASE("a gateway that is started again and again shows the same provider tok
     }
 }
 
+TEST_CASE("an app may show a client certificate instead of provider tokens", "[provider]") {
+    World world({"--tls", "demands_certificate"});
+    SECTION("with one the pushes go out, without a token") {
+        world.config.certificate = world.apns.file("client.pem");
+        world.config.certificate_key = world.apns.file("client.key");
+        Gateway& gateway = world.start();
+        CHECK(gateway.readiness().body == "ready\n");
+        CHECK(gateway.metric(
+                  "knuckle_certificate_expiry_timestamp_seconds{certificate=\"app chat\"}") > 2e9);
+        HttpClient client(gateway.port());
+        const Phone phone = register_phone(client, "anna");
+        CHECK(client.post(kMessages, knock_json(phone, "1")).status == 202);
+        CHECK(world.apns.count("/accepted") == 1);
+        REQUIRE(world.apns.arrivals().size() == 1);
+        CHECK(world.apns.arrivals()[0].find("authorization") == std::string::npos);
+        CHECK(gateway.stop() == 0);
+    }
+    SECTION("without one nothing gets there, and nothing is lost") {
+        Gateway& gateway = world.serve();
+        REQUIRE(
+            eventually([&] { return gateway.count_in_log("event=provider_unavailable") == 1; }));
+        HttpClient client(gateway.port());
+        const Phone phone = register_phone(client, "anna");
+        CHECK(client.post(kMessages, knock_json(phone, "1")).status == 202);
+        CHECK(world.apns.count("/requests") == 0);
+        world.apns.tell("/tls", R"({"mode":"good"})");
+        CHECK(has_arrived(world.apns, 1));
+    }
+}
+
 TEST_CASE("a failure of the provider's is tried again", "[provider]") {
     World world;
     world.config.tables = "[knocks]\nack_wait = \"100ms\"\n";

@@ -213,6 +213,59 @@ TEST_CASE("a key, certificate or authority that is no good stops the start", "[s
     CHECK_FALSE(std::filesystem::exists(start.config.data_dir));
 }
 
+TEST_CASE("a client certificate that Apple would refuse stops the start", "[start]") {
+    Start start;
+    const Authority authority = make_authority();
+    const auto use = [&](std::string_view name, const Issue& issue = {}) {
+        const Identity identity = issue_client(authority, name, issue);
+        start.config.certificate = start.dir.write("client.pem", identity.certificate_pem);
+        start.config.certificate_key = start.dir.write("client.key", identity.key_pem);
+    };
+    const auto says = [&](std::string_view words) {
+        const Outcome served = start.serve();
+        const Outcome checked = start.check();
+        UNSCOPED_INFO(served.text << checked.text);
+        return served.says(words) && checked.says(words) && served.says("knuckle.toml:");
+    };
+    use("Apple Push Services: org.example.chat");
+    REQUIRE(start.check().status == 0);
+    SECTION("one that has expired") {
+        use("Apple Push Services: org.example.chat", {.validity = Validity::expired});
+        CHECK(says("apps.chat.apns.certificate"));
+        CHECK(says("has expired"));
+    }
+    SECTION("one that is not valid yet") {
+        use("Apple Push Services: org.example.chat", {.validity = Validity::not_yet});
+        CHECK(says("is not valid yet"));
+    }
+    SECTION("one of another app") {
+        use("Apple Push Services: org.example.other");
+        CHECK(says("apps.chat.apns.topic"));
+        CHECK(says("the certificate is not for this topic"));
+    }
+    SECTION("the key of another") {
+        const Identity other = issue_client(authority, "Apple Push Services: org.example.chat");
+        start.config.certificate_key = start.dir.write("other.key", other.key_pem);
+        CHECK(says("apps.chat.apns.certificate"));
+        CHECK(says("private key does not belong to the certificate"));
+    }
+    SECTION("what the keychain exports, which is not PEM") {
+        using namespace std::string_literals;
+        const std::string pkcs12 = "\x30\x82\x0a\x00\x02\x01\x03\x30\x82"s;
+        start.config.certificate = start.dir.write("client.p12", pkcs12);
+        CHECK(says("is not PEM"));
+        CHECK(says("openssl pkcs12 -legacy -in FILE.p12 -clcerts -nokeys -out certificate.pem"));
+        // A log line has an end, but what `check` prints has none.
+        CHECK(
+            start.check().says("openssl pkcs12 -legacy -in FILE.p12 -nocerts -nodes -out key.pem"));
+    }
+    SECTION("no certificate") {
+        start.config.certificate = start.dir.write("empty.pem", "nothing\n");
+        CHECK(says("holds no certificate in PEM form"));
+    }
+    CHECK_FALSE(std::filesystem::exists(start.config.data_dir));
+}
+
 TEST_CASE("an address that is taken stops the start", "[start]") {
     Start start;
     const Occupied other;

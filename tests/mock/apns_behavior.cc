@@ -209,6 +209,10 @@ ApnsBehavior::Refusal ApnsBehavior::check_token(const Http2Request& request,
                                                 ApnsConnection& connection,
                                                 Now now) {
     const std::string_view authorization = request.field("authorization");
+    if (connection.has_certificate && authorization.empty()) {
+        connection.has_seen_valid_token = true;
+        return {};
+    }
     if (!authorization.starts_with(kScheme) || authorization.size() == kScheme.size()) {
         return {403, "MissingProviderToken"};
     }

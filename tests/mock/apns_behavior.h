@@ -67,6 +67,7 @@ inline constexpr uint32_t kStreamsBeforeToken = 1;
 // What APNs remembers of one connection.
 struct ApnsConnection {
     uint64_t number = 0;
+    bool has_certificate = false;          // of the client's: it needs no provider token
     const ProviderToken* token = nullptr;  // in use since
     Instant token_since{};
     Instant updates_allowed_at{};             // until then: too many provider tokens

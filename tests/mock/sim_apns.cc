@@ -84,6 +84,7 @@ void SimApns::on_accepted(io::ConnId id, size_t listener, const io::PeerAddress&
     connections_.push_back(std::make_unique<Connection>(*this, id));
     Connection& connection = *connections_.back();
     connection.apns.number = ++connections_made_;
+    connection.apns.has_certificate = demands_certificates_;
     table_.attach(id, connection);
     if (is_stalled_) loop_.pause(id);
     if (transport_.handshake_delay > Duration{}) {
@@ -400,6 +401,7 @@ bool SimApns::choose_tls(std::string_view mode) {
     const auto found = faces_.find(mode);
     if (found == faces_.end()) return false;
     tls_ = found->second;
+    demands_certificates_ = mode == kDemandsCertificate;
     return true;
 }
 

@@ -32,6 +32,8 @@
 
 namespace knuckle::mock {
 
+inline constexpr std::string_view kDemandsCertificate = "demands_certificate";
+
 struct SimApnsOptions {
     ApnsOptions apns;
     Duration delay{};              // of every answer
@@ -84,7 +86,8 @@ public:
     // For connections that are accepted from now on.
     [[nodiscard]] ApnsTransport& transport() { return transport_; }
     void reset_transport();
-    // What connections to come can be shown; the contexts live as long as this.
+    // What connections to come can be shown; the contexts live as long as this. Who gets through
+    // the one called kDemandsCertificate has shown a certificate.
     void add_tls(std::string_view mode, const tls::Context& tls) {
         faces_[std::string(mode)] = &tls;
     }
@@ -134,6 +137,7 @@ private:
 
     net::Loop& loop_;
     const tls::Context* tls_;
+    bool demands_certificates_ = false;
     std::map<std::string, const tls::Context*, std::less<>> faces_;
     SimApnsOptions options_;
     ApnsBehavior behavior_;

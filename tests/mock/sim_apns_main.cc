@@ -36,7 +36,8 @@ constexpr const char* kHelp =
     "sim_apns: a simulated Apple Push Notification service on loopback.\n"
     "\n"
     "  --dir DIR        certificates and the provider's key live here: ca.pem, server.pem,\n"
-    "                   server.key, apns.p8; made if they are missing (required)\n"
+    "                   server.key, apns.p8, client.pem, client.key; made if they are\n"
+    "                   missing (required)\n"
     "  --port N         of APNs; 0, the default, is any free one\n"
     "  --control N      of the control interface, see tests/mock/apns_control.h; 0 is any\n"
     "  --topic ID       a bundle id of the team; may be repeated (default org.example.demo)\n"
@@ -45,7 +46,8 @@ constexpr const char* kHelp =
     "  --name NAME      that server.pem is made for; may be repeated (default localhost,\n"
     "                   127.0.0.1 and ::1)\n"
     "  --tls MODE       how it shows itself, which POST /tls changes: good (the default),\n"
-    "                   no_alpn, http1, wrong_host, expired or unknown_ca\n"
+    "                   no_alpn, http1, wrong_host, expired, unknown_ca, or\n"
+    "                   demands_certificate: of the client's, as client.pem of the first topic\n"
     "  --alpn PROTOCOL  that is spoken of; 'none' for no ALPN (default h2)\n"
     "  --delay-ms N     before each answer\n"
     "  --error-budget N points of refusals that end a connection (default 0: none do)\n"
@@ -151,7 +153,9 @@ void write_identity(const std::filesystem::path& stem, const test::Identity& ide
     write_file(stem.string() + ".pem", identity.certificate_pem);
 }
 
-void make_files(const std::filesystem::path& directory, const std::vector<std::string>& names) {
+void make_files(const std::filesystem::path& directory,
+                const std::vector<std::string>& names,
+                const std::string& topic) {
     std::filesystem::create_directories(directory);
     if (!std::filesystem::exists(directory / "server.pem")) {
         const test::Authority authority = test::make_authority("Simulated APNs CA");
@@ -162,6 +166,8 @@ void make_files(const std::filesystem::path& directory, const std::vector<std::s
         write_identity(directory / "expired",
                        test::issue_server(authority, names, {.validity = test::Validity::expired}));
         write_identity(directory / "unknown_ca", test::issue_server(stranger, names));
+        write_identity(directory / "client",
+                       test::issue_client(authority, "Apple Push Services: " + topic));
         write_identity(directory / "server", test::issue_server(authority, names));
     }
     if (!std::filesystem::exists(directory / "apns.p8")) {
@@ -171,11 +177,13 @@ void make_files(const std::filesystem::path& directory, const std::vector<std::s
     }
 }
 
-tls::Context read_identity(const std::filesystem::path& stem, const std::string& alpn) {
+tls::Context read_identity(const std::filesystem::path& stem,
+                           const std::string& alpn,
+                           const std::string& client_ca = {}) {
     const std::string certificate = read_file(stem.string() + ".pem");
     const std::string key = read_file(stem.string() + ".key");
-    Result<tls::Context> context =
-        tls::Context::server({.certificate_pem = certificate, .key_pem = key, .alpn = alpn});
+    Result<tls::Context> context = tls::Context::server(
+        {.certificate_pem = certificate, .key_pem = key, .alpn = alpn, .client_ca_pem = client_ca});
     if (!context) give_up(stem.string() + ": " + context.error().what);
     return std::move(*context);
 }
@@ -187,6 +195,8 @@ std::map<std::string, tls::Context> read_faces(const std::filesystem::path& dire
     faces.emplace("good", read_identity(directory / "server", alpn));
     faces.emplace("no_alpn", read_identity(directory / "server", ""));
     faces.emplace("http1", read_identity(directory / "server", "http/1.1"));
+    faces.emplace(mock::kDemandsCertificate,
+                  read_identity(directory / "server", alpn, read_file(directory / "ca.pem")));
     for (const char* name : {"wrong_host", "expired", "unknown_ca"}) {
         if (!std::filesystem::exists(directory / (std::string(name) + ".pem"))) continue;
         faces.emplace(name, read_identity(directory / name, alpn));
@@ -211,7 +221,7 @@ struct Stopping {
 
 int serve(const Arguments& arguments) {
     const std::filesystem::path directory = arguments.directory;
-    make_files(directory, arguments.names);
+    make_files(directory, arguments.names, arguments.topics.front());
     const std::map<std::string, tls::Context> faces = read_faces(directory, arguments.alpn);
     ::signal(SIGPIPE, SIG_IGN);
     net::Loop loop({.connections_max = 4'096});

@@ -99,9 +99,12 @@ void GatewayConfig::point_to(const ApnsProcess& process) {
 }
 
 std::string GatewayConfig::apns_keys() const {
+    const std::string credential =
+        certificate.empty()
+            ? key("key_file", key_file) + key("key_id", kKeyId) + key("team_id", kTeamId)
+            : key("certificate", certificate) + key("certificate_key", certificate_key);
     return key("topic", kTopic) + key("environment", "sandbox") + key("endpoint", endpoint) +
-           key("ca_file", ca_file) + key("key_file", key_file) + key("key_id", kKeyId) +
-           key("team_id", kTeamId);
+           key("ca_file", ca_file) + credential;
 }
 
 std::string GatewayConfig::text() const {

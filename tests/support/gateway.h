@@ -84,6 +84,8 @@ struct GatewayConfig {
     std::string endpoint = "127.0.0.1:9";
     std::string ca_file;
     std::string key_file;
+    std::string certificate;  // a client certificate instead of the key
+    std::string certificate_key;
     std::string apns;
 };
 

@@ -330,6 +330,37 @@ TEST_CASE("TLS needs both of its files", "[config]") {
           Lines{"f:4:19: listen.tls_certificate: is a whole number, must be the name of a file"});
 }
 
+TEST_CASE("an app has a key or a client certificate, and all that belongs to it", "[config]") {
+    const std::string topic = "[apps.chat.apns]\ntopic = \"org.example.chat\"\n";
+    const std::string certificate = "certificate = \"/c.pem\"\n";
+    const std::string key = "certificate_key = \"credential:c.key\"\n";
+    const auto apns = [&](const std::string& keys) {
+        return mistakes_in(kListen + kChatSecure + topic + keys);
+    };
+    const Config config = config_of(kListen + kChatSecure + topic + certificate + key);
+    CHECK(config.apps[0].apns.certificate == "/c.pem");
+    CHECK(config.apps[0].apns.certificate_key == "credential:c.key");
+    CHECK(config.apps[0].apns.key_file.empty());
+    CHECK(apns(certificate) ==
+          Lines{"f:5:1: apps.chat.apns.certificate_key: missing; certificate and certificate_key "
+                "belong together"});
+    CHECK(apns(key + "certificate = \"\"\n") ==
+          Lines{"f:8:15: apps.chat.apns.certificate: missing; certificate and certificate_key "
+                "belong together"});
+    CHECK(apns(certificate + key + "key_file = \"a.p8\"\nteam_id = \"DEF123GHIJ\"\n") ==
+          Lines{"f:9:12: apps.chat.apns.key_file: is of no use with a certificate; take one of the "
+                "two away",
+                "f:10:11: apps.chat.apns.team_id: is of no use with a certificate; take one of the "
+                "two away"});
+    CHECK(apns("certificate = 1\n" + key) ==
+          Lines{"f:7:15: apps.chat.apns.certificate: is a whole number, must be the name of a "
+                "file"});
+    // Empty is absent, so that the manual can show both.
+    CHECK(mistakes_in(kListen + kChatSecure + kApp +
+                      "certificate = \"\"\ncertificate_key = \"\"\n") == Lines{});
+    CHECK(apns("").size() == 3);
+}
+
 TEST_CASE("two listeners cannot have one address, nor can the admin listener", "[config]") {
     CHECK(mistakes_in(kListen + kListen + "[admin]\naddress = \"127.0.0.1:8080\"\n" + kChatSecure +
                       kApp) ==

@@ -392,6 +392,17 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
     CHECK(page.values.at("knuckle_webhook_unsent_seconds") == "16");
 }
 
+TEST_CASE("each certificate says when it ends", "[metrics]") {
+    Gateway gateway(1);
+    CHECK(gateway.text().find("certificate") == std::string::npos);
+    gateway.process.certificates = {{"listen [::]:443", from_unix_seconds(1'900'000'000)},
+                                    {"app chat", from_unix_seconds(-1)}};
+    const Exposition page(gateway.text());
+    const std::string name = "knuckle_certificate_expiry_timestamp_seconds{certificate=";
+    CHECK(page.values.at(name + "listen [::]:443}") == "1900000000");
+    CHECK(page.values.at(name + "app chat}") == "0");
+}
+
 TEST_CASE("a gateway without workers and outcomes still has a page", "[metrics]") {
     const std::string text = render({}, {}, {});
     CHECK(text.find("knuckle_knock_duration_seconds_count 0\n") != std::string::npos);
@@ -403,7 +414,9 @@ TEST_CASE("the operator's manual explains every series", "[metrics]") {
     REQUIRE(file);
     std::ostringstream manual;
     manual << file.rdbuf();
-    const Exposition page(Gateway(1).text());
+    Gateway gateway(1);
+    gateway.process.certificates = {{"app chat", from_unix_seconds(1'900'000'000)}};
+    const Exposition page(gateway.text());
     for (const auto& [name, family] : page.families) {
         INFO(name);
         const std::string row = "| `" + name.substr(std::string("knuckle_").size());

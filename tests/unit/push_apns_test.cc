@@ -31,7 +31,9 @@ struct Request {
         job.push = *Uuid::parse("123e4567-e89b-42d3-a456-426614174000");
         job.accepted = from_unix_seconds(1'800'000'000);
     }
-    void encode() { head = apns::encode(job, service, "bearer a.b.c", text); }
+    void encode(std::string_view authorization = "bearer a.b.c") {
+        head = apns::encode(job, service, authorization, text);
+    }
     const http2::HeaderField* field(std::string_view name) const {
         for (size_t i = 0; i < head.fields_count; ++i) {
             if (head.fields[i].name == name) return &head.fields[i];
@@ -106,6 +108,16 @@ TEST_CASE("a visible push is a request as Apple describes it", "[push]") {
     CHECK(request.value("apns-expiration") == "1800086400");
     CHECK(request.value("apns-id") == "123e4567-e89b-42d3-a456-426614174000");
     CHECK(request.value("apns-collapse-id") == "knock");
+}
+
+TEST_CASE("who shows a client certificate sends no provider token", "[push]") {
+    Request request;
+    request.encode();
+    const size_t fields_with_token = request.head.fields_count;
+    request.encode("");
+    CHECK(request.field("authorization") == nullptr);
+    CHECK(request.head.fields_count == fields_with_token - 1);
+    CHECK(request.value("apns-topic") == "org.example.chat");
 }
 
 TEST_CASE("a background push has priority 5 and nothing to collapse", "[push]") {

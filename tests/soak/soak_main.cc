@@ -32,8 +32,9 @@ using namespace knuckle::test;
 constexpr size_t kPhonesOfApp = 200;
 constexpr int kRate = 200;  // knocks a second, of both apps together
 constexpr Duration kSampleEvery = seconds(10);
-constexpr Duration kWarmUp = minutes(5);  // or a sixth of a shorter run
-constexpr size_t kSamplesCompared = 6;    // a minute's
+constexpr Duration kWarmUp = minutes(5);          // or a sixth of a shorter run
+constexpr size_t kSamplesCompared = 6;            // a minute's
+constexpr Duration kSettlesWithin = minutes(16);  // the longest wait before a retry is 15
 constexpr double kGrowthMax = 0.05;
 constexpr int64_t kDescriptorsMore = 4;  // connections that come and go with the faults
 
@@ -159,8 +160,13 @@ public:
             load.run(minutes(options_.minutes) + minutes(2), [&] { attend(load); });
         for (Provider* const provider : {&chat_, &zom_}) provider->heal();
         expect(is_done, "every knock was answered in time");
-        const bool is_settled =
-            eventually([&] { return gateway_->metric("knuckle_pending_pushes") == 0; }, minutes(3));
+        // A row is erased with the newest push to its device; another worker may have an older one.
+        const bool is_settled = eventually(
+            [&] {
+                return gateway_->metric("knuckle_pending_pushes") == 0 &&
+                       gateway_->metric("knuckle_jobs_pending") == 0;
+            },
+            kSettlesWithin);
         expect(is_settled, "what was stored is sent when all is well again");
         judge(load);
         return holds_;
@@ -210,24 +216,28 @@ private:
             chat_.process().count("/pushes_accepted") + zom_.process().count("/pushes_accepted");
         const int64_t twice =
             chat_.process().count("/duplicates") + zom_.process().count("/duplicates");
+        const int64_t delivered = metric("pushes_total{outcome=\"delivered\"}");
         const int64_t superseded = metric("pushes_superseded_total");
         const int64_t unknown = metric("pushes_total{outcome=\"unknown\"}");
         expect(load.answered() == load.answered(202), "every answer is 202");
         expect(load.cut_off().empty() && load.torn() == 0, "no connection was closed on a knock");
         expect(results == answered, "as many results are counted as knocks were answered");
-        expect(arrived + superseded == answered, "every push arrived, or a newer one in its place");
+        expect(delivered + superseded == answered,
+               "every push was delivered, or a newer one in its place");
+        // One that was taken while its fate was unknown may have been superseded nevertheless.
+        expect(arrived >= delivered && arrived <= delivered + unknown,
+               "the providers have what was counted as delivered");
         expect(twice <= unknown, "none came twice but where its fate was unknown");
         expect(metric("jobs_waiting") == 0 && metric("jobs_in_flight") == 0, "nothing is left");
         std::printf(
-            "answered %lld, results %lld, arrived %lld, superseded %lld, unknown %lld, "
-            "twice %lld, retries %lld, dials %lld\n",
+            "answered %lld, delivered %lld, superseded %lld, arrived %lld, unknown %lld, twice "
+            "%lld, dials %lld\n",
             static_cast<long long>(answered),
-            static_cast<long long>(results),
-            static_cast<long long>(arrived),
+            static_cast<long long>(delivered),
             static_cast<long long>(superseded),
+            static_cast<long long>(arrived),
             static_cast<long long>(unknown),
             static_cast<long long>(twice),
-            static_cast<long long>(metric("push_retries_total")),
             static_cast<long long>(metric("upstream_dials_total")));
         judge_samples();
         expect(gateway_->stop() == 0, "it ends well");

@@ -33,8 +33,9 @@ Instant Lane::next_turn(Trust trust) const {
 
 Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
     const bool was_probe = std::exchange(job.is_probe, false);
-    // Only registrations that were once good can say that we are not.
-    if (outcome == Outcome::wrong_topic && job.trust == Trust::proven &&
+    // Once something was delivered our topic is right: a stranger who registers what is of another
+    // app must not stop the lane.
+    if (outcome == Outcome::wrong_topic && !has_delivered && job.trust == Trust::proven &&
         ++topic_faults >= kTopicFaultsMax) {
         outcome = Outcome::misconfigured;
     }
@@ -42,7 +43,6 @@ Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
     switch (outcome) {
         case Outcome::delivered:
             has_delivered = true;
-            topic_faults = 0;
             breaker.close(now);
             break;
         case Outcome::unregistered:

@@ -24,7 +24,7 @@ namespace knuckle::push {
 
 // So many 5xx in a row, with no other answer between, are the provider's trouble.
 inline constexpr uint32_t kProviderFailuresMax = 5;
-// So many devices that were accepted before and are of another topic now, in a row: it is us.
+// So many devices of another topic before one of ours was met: it is us.
 inline constexpr uint32_t kTopicFaultsMax = 5;
 // After a probe that told nothing.
 inline constexpr Duration kProbeAgain = seconds(1);
@@ -60,7 +60,7 @@ struct Lane {
     Breaker breaker;
     Pace pace;
     uint32_t provider_failures = 0;  // in a row
-    uint32_t topic_faults = 0;       // in a row
+    uint32_t topic_faults = 0;       // before the first delivery
     bool has_delivered = false;      // since the start: topic, environment and credential are right
     bool is_down = false;            // no connection, and none in sight
 

@@ -21,7 +21,7 @@ using Item = PgDump::Item;
 
 // A dump in one piece, item by item.
 struct Reading {
-    explicit Reading(std::string_view text) { dump.feed(as_bytes(text)); }
+    explicit Reading(std::string_view given) : text(given) { dump.feed(as_bytes(text)); }
 
     Item next() {
         const auto item = dump.next();
@@ -32,6 +32,7 @@ struct Reading {
         return std::string(dump.fields()[i].value_or("(null)"));
     }
 
+    const std::string text;
     PgDump dump;
     std::string error;
 };

@@ -8,16 +8,14 @@ bench/results/DATE.md with its plots.  bench/README.md says what each figure is.
 What a part found is kept in build/bench/found/PART.json, so that a run may be made part by part."""
 import argparse, datetime, json, os, re, subprocess, sys, time
 
-from measure import Candidate, Process, Series, Setup, alternate, middle, mock, spread, stop_all, window
+from bars import micro_table, table
+from callgrind import Callgrind, callgrind
+from measure import Candidate, Process, Series, Setup, alternate, middle, spread, stop_all, wait_for_quiet, window
 from plots import Plot
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FRONTS = {"plain": False, "tls": True}
 BOTH = ["floor", "knuckle"]
-
-
-def ratio(found, name, digits=3):
-    return round(middle(found[f"knuckle {name}"]) / middle(found[f"floor {name}"]), digits)
 
 
 # ---- parts: each returns a Series ----------------------------------------------------------------
@@ -31,23 +29,44 @@ def part_count(setup):
                 totals = []
                 for knocks in (few, many):
                     out = f"{setup.work}/{kind}-{front}-{knocks}" + (".strace" if calls else ".callgrind")
-                    prefix = (["strace", "-f", "-c", "-o", out] if calls
-                              else ["env", f"LD_PRELOAD={setup.programs}small_map.so", "valgrind", "--tool=callgrind",
-                                    f"--callgrind-out-file={out}"])
+                    prefix = ["strace", "-f", "-c", "-o", out] if calls else callgrind(setup, out)
                     candidate = Candidate(setup, kind, tls, tokens=10_000, core=None, prefix=prefix)
                     window_free(candidate.load("--connections", 1, "--knocks", knocks, "--warm", 0))
                     candidate.stop()
-                    totals.append(calls_in(out) if calls else instructions_in(out))
+                    totals.append(calls_in(out) if calls else Callgrind(out))
                 if calls:
                     each = {name: (totals[1].get(name, 0) - totals[0].get(name, 0)) / (many - few) for name in totals[1]}
                     found.add(f"{kind} {front} syscalls", sum(n for n in each.values() if n > 0.01))
                     found[f"{kind} {front} which"] = {name: round(n, 2) for name, n in each.items() if n > 0.01}
                 else:
-                    (total, functions, allocations), (total_2, functions_2, allocations_2) = totals
-                    found.add(f"{kind} {front} instructions", (total_2 - total) / (many - few))
-                    found.add(f"{kind} {front} allocations", (allocations_2 - allocations) / (many - few))
-                    each = {name: (n - functions.get(name, 0)) / (many - few) for name, n in functions_2.items()}
-                    found[f"{kind} {front} profile"] = sorted(each.items(), key=lambda item: -item[1])[:60]
+                    each = totals[1].minus(totals[0], many - few)
+                    found.add(f"{kind} {front} instructions", each.total)
+                    found.add(f"{kind} {front} allocations", each.allocations)
+                    found[f"{kind} {front} profile"] = sorted(each.own.items(), key=lambda item: -item[1])[:60]
+    return found
+
+
+def part_micro(setup):
+    """Each stage of a knock as a function, and a whole knock without sockets: nanoseconds and
+    allocations as it runs, instructions under callgrind, as the difference of two runs."""
+    found, few, many = Series(), 200, 1_200
+    program = [setup.programs + "micro", "--store", setup.store("knuckle", 10_000), "--tokens", "10000", "--json"]
+    for front, tls in FRONTS.items():
+        more = ["--tls"] if tls else []
+        wait_for_quiet()
+        lines = subprocess.run([*program, *more], check=True, capture_output=True, text=True, timeout=120,
+                               env={**os.environ, "LD_PRELOAD": setup.programs + "allocations.so"}).stdout
+        totals = []
+        for knocks in (few, many):
+            out = f"{setup.work}/micro-{front}-{knocks}.callgrind"
+            window_free([*callgrind(setup, out), *program, *more, "--rounds", "1", "--warm", "100", "--knocks", str(knocks)])
+            totals.append(Callgrind(out))
+        each = totals[1].minus(totals[0], many - few).inclusive
+        found[front] = [json.loads(line) for line in lines.splitlines()]
+        for line in found[front]:
+            name = line["name"]
+            parts = ["WholeKnock::ask()", "WholeKnock::reply()"] if name == "whole" else [f"Stages::{name}()"]
+            line["instructions"] = sum(each["knuckle::bench::" + part] for part in parts)
     return found
 
 
@@ -59,37 +78,6 @@ def calls_in(path):
     with open(path) as file:
         rows = [line.split() for line in file if re.match(r"\s+[\d.]+\s", line)]
     return {row[-1]: int(row[3]) for row in rows if row[-1] != "total"}
-
-
-ALLOCATORS = re.compile(r"^(mi_)?(malloc|calloc|realloc|_Zn[wa]m.*|mi_new.*|operator new.*)$")
-
-
-def instructions_in(path):
-    """All instructions, those of each function itself, and the calls of allocators."""
-    names, own, allocations, current, is_call = {}, {}, 0, "", False
-
-    def name_of(text):
-        number, _, name = text.partition(" ")
-        if name:
-            names[number] = name.strip()
-        return names.get(number, number)
-
-    called = ""
-    with open(path) as file:
-        for line in file:
-            if line.startswith("fn="):
-                current = name_of(line[3:].strip())
-            elif line.startswith("cfn="):
-                called = name_of(line[4:].strip())
-            elif line.startswith("calls="):
-                is_call = True
-                if ALLOCATORS.match(called) and not ALLOCATORS.match(current):
-                    allocations += int(line[6:].split()[0])
-            elif line[:1].isdigit() or line[:1] in "+-*":
-                if not is_call:
-                    own[current] = own.get(current, 0) + int(line.split()[1])
-                is_call = False
-    return sum(own.values()), own, allocations
 
 
 def part_saturated(setup):
@@ -254,82 +242,7 @@ def part_workers(setup):
 PARTS = {name[5:]: part for name, part in list(globals().items()) if name.startswith("part_")}
 
 
-# ---- the bars --------------------------------------------------------------------------------------
-class Bar:
-    """A line of the table: `measure(found)` gives (value, text), and `limit` is what it may be."""
-    def __init__(self, name, what, part, limit, measure, at_least=False):
-        self.name, self.what, self.part, self.limit, self.measure, self.at_least = name, what, part, limit, measure, at_least
-
-    def line(self, found):
-        if self.part not in found:
-            return (self.name, self.what, "–", "not run", "", "")
-        try:
-            value, text = self.measure(found[self.part])
-        except KeyError as missing:
-            return (self.name, self.what, "–", f"no {missing}", "", "")
-        is_met = value >= self.limit if self.at_least else value <= self.limit
-        return (self.name, self.what, ("≥ " if self.at_least else "≤ ") + f"{self.limit:g}", f"{value:.3g}", "met" if is_met else "MISSED", text)
-
-
-def against_floor(name, digits=2):
-    return lambda f: (ratio(f, name), f"knuckle {spread(f[f'knuckle {name}'], digits)}, floor {spread(f[f'floor {name}'], digits)}")
-
-
-def change(before, after, is_ratio=True):
-    def measure(f):
-        a, b = middle(f[before]), middle(f[after])
-        return (b / a if is_ratio else b - a, f"{spread(f[before])} → {spread(f[after])}")
-    return measure
-
-
-def worst(*names):
-    return lambda f: (sum(max(f[name]) for name in names), ", ".join(f"{name} {max(f[name]):g}" for name in names))
-
-
-def plainly(name, scale=1.0, digits=2):
-    return lambda f: (middle(f[name]) * scale, spread([v * scale for v in f[name]], digits))
-
-
-def bars(setup):
-    smallest, largest, many = setup.sizes[0], setup.sizes[-1], setup.many
-    return [
-        Bar("B1", "CPU per knock, saturated, plain / floor", "saturated", 1.15, against_floor("plain cpu")),
-        Bar("B2", "the same, TLS front / floor", "saturated", 1.0, against_floor("tls cpu")),
-        Bar("B3", "knocks/s on one core, plain / floor", "saturated", 0.9, against_floor("plain per core", 0), True),
-        Bar("B3", "the same, TLS", "saturated", 0.9, against_floor("tls per core", 0), True),
-        Bar("B4", "knock p50 at 1,000/s, split / floor", "latency", 1.15, against_floor("plain split 1000 p50", 0)),
-        Bar("B4", "the same on one core", "latency", 1.15, against_floor("plain one core 1000 p50", 0)),
-        Bar("B5", "knock p99 at 50,000/s / floor", "latency", 1.2, against_floor("plain split 50000 p99", 0)),
-        Bar("B6", "system calls per knock, plain", "count", 6.0, plainly("knuckle plain syscalls")),
-        Bar("B6", "system calls per knock, TLS", "count", 6.0, plainly("knuckle tls syscalls")),
-        Bar("B6", "wake-ups at 1,000/s / floor", "latency", 1.05, against_floor("plain split 1000 wakeups")),
-        Bar("B7", "user instructions per knock, plain / floor", "count", 1.35, against_floor("plain instructions", 0)),
-        Bar("B7", "the same, TLS", "count", 1.35, against_floor("tls instructions", 0)),
-        Bar("–", "allocations per knock", "count", 0.0, plainly("knuckle plain allocations")),
-        Bar("B8", "idle PSS without database, TLS, MB", "connections", 8.0, plainly("knuckle idle KiB", 1 / 1024)),
-        Bar("B9", "idle TLS connection, KiB", "connections", 10.0, plainly("knuckle tls KiB a connection")),
-        Bar("B9", "given back 10 s after closing", "connections", 0.8, plainly("knuckle tls given back"), True),
-        Bar("B10", "CPU per full handshake / floor (bar is against nginx)", "handshake", 0.7, against_floor("full cpu", 0)),
-        Bar("B11", f"CPU per knock, {smallest:,} to {largest:,} tokens, µs", "tokens", 2.0, change(f"{smallest} cpu", f"{largest} cpu", False)),
-        Bar("B11", "bytes per token on disk", "tokens", 300.0, plainly(f"{largest} bytes", 1, 0)),
-        Bar("B12", f"CPU per knock, 100 to {many:,} connections", "connections", 1.1, change("knuckle plain 0 cpu", f"knuckle plain {many} cpu")),
-        Bar("B12", "knock p99 likewise", "connections", 1.5, change("knuckle plain 0 p99", f"knuckle plain {many} p99")),
-        Bar("B13", "CPU per knock, APNs at 0 to 50 ms", "faults", 1.05, change("delay 0 1000 cpu", "delay 50000 1000 cpu")),
-        Bar("B13", "knock p50 likewise", "faults", 1.05, change("delay 0 1000 p50", "delay 50000 1000 p50")),
-        Bar("–", "knock p99 at 5,000/s, APNs at 0 to 50 ms", "faults", 2.0, change("delay 0 5000 p99", "delay 50000 5000 p99")),
-        Bar("B14", "APNs silent 3 s: lost", "faults", 0, worst("silence lost")),
-        Bar("B14", "KiB per waiting knock", "faults", 1.0, plainly("silence KiB a waiting knock")),
-        Bar("B15", "GOAWAY every 500: lost, doubled, errors", "faults", 0, worst("goaway lost", "goaway doubled", "goaway errors")),
-        Bar("B16", "start to first answer, s", "start", 0.5, plainly("first answer")),
-        Bar("B17", "CPU per knock, one worker to two", "workers", 1.1, change("1 cpu", "2 cpu")),
-    ]
-
-
-def table(setup, found):
-    rows = [("", "figure", "bar", "seen", "", "median [least–most]")] + [bar.line(found) for bar in bars(setup)]
-    return ["| " + " | ".join(row) + " |" for row in rows[:1]] + ["|---|---|---|---|---|---|"] + ["| " + " | ".join(row) + " |" for row in rows[1:]]
-
-
+# ---- the result ---------------------------------------------------------------------------------
 def plot_all(setup, found, folder):
     plots = []
     if "latency" in found:
@@ -358,6 +271,13 @@ def plot_all(setup, found, folder):
         with open(f"{folder}/{name}.svg", "w") as file:
             file.write(plot.svg())
     return [f"![{name}]({os.path.basename(folder)}/{name}.svg)" for name, _ in plots]
+
+
+def tables(found):
+    lines = []
+    for front in FRONTS if "micro" in found else []:
+        lines += micro_table(found["micro"], front)
+    return lines + (profile(found) if "count" in found else [])
 
 
 def profile(found):
@@ -402,7 +322,7 @@ def main():
     os.makedirs(results, exist_ok=True)
     foreign = [value for f in found.values() for value in f.get("foreign", [])]
     lines = [f"# {day}", "", f"Others used {spread(foreign)} cores while it was measured" + (", quick version." if setup.quick else "."), ""] + lines
-    lines += [""] + plot_all(setup, found, results) + (profile(found) if "count" in found else [])
+    lines += [""] + plot_all(setup, found, results) + tables(found)
     with open(results + ".md", "w") as file:
         file.write("\n".join(lines) + "\n")
     if os.path.exists(setup.arrivals):

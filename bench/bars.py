@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the figures are compared with, and the tables of a result."""
+from measure import middle, spread
+
+
+def ratio(found, name, digits=3):
+    return round(middle(found[f"knuckle {name}"]) / middle(found[f"floor {name}"]), digits)
+
+
+class Bar:
+    """A line of the table: `measure(found)` gives (value, text), and `limit` is what it may be."""
+    def __init__(self, name, what, part, limit, measure, at_least=False):
+        self.name, self.what, self.part, self.limit, self.measure, self.at_least = name, what, part, limit, measure, at_least
+
+    def line(self, found):
+        if self.part not in found:
+            return (self.name, self.what, "–", "not run", "", "")
+        try:
+            value, text = self.measure(found[self.part])
+        except KeyError as missing:
+            return (self.name, self.what, "–", f"no {missing}", "", "")
+        is_met = value >= self.limit if self.at_least else value <= self.limit
+        return (self.name, self.what, ("≥ " if self.at_least else "≤ ") + f"{self.limit:g}", f"{value:.3g}", "met" if is_met else "MISSED", text)
+
+
+def against_floor(name, digits=2):
+    return lambda f: (ratio(f, name), f"knuckle {spread(f[f'knuckle {name}'], digits)}, floor {spread(f[f'floor {name}'], digits)}")
+
+
+def change(before, after, is_ratio=True):
+    def measure(f):
+        a, b = middle(f[before]), middle(f[after])
+        return (b / a if is_ratio else b - a, f"{spread(f[before])} → {spread(f[after])}")
+    return measure
+
+
+def worst(*names):
+    return lambda f: (sum(max(f[name]) for name in names), ", ".join(f"{name} {max(f[name]):g}" for name in names))
+
+
+def plainly(name, scale=1.0, digits=2):
+    return lambda f: (middle(f[name]) * scale, spread([v * scale for v in f[name]], digits))
+
+
+def bars(setup):
+    smallest, largest, many = setup.sizes[0], setup.sizes[-1], setup.many
+    return [
+        Bar("B1", "CPU per knock, saturated, plain / floor", "saturated", 1.15, against_floor("plain cpu")),
+        Bar("B2", "the same, TLS front / floor", "saturated", 1.0, against_floor("tls cpu")),
+        Bar("B3", "knocks/s on one core, plain / floor", "saturated", 0.9, against_floor("plain per core", 0), True),
+        Bar("B3", "the same, TLS", "saturated", 0.9, against_floor("tls per core", 0), True),
+        Bar("B4", "knock p50 at 1,000/s, split / floor", "latency", 1.15, against_floor("plain split 1000 p50", 0)),
+        Bar("B4", "the same on one core", "latency", 1.15, against_floor("plain one core 1000 p50", 0)),
+        Bar("B5", "knock p99 at 50,000/s / floor", "latency", 1.2, against_floor("plain split 50000 p99", 0)),
+        Bar("B6", "system calls per knock, plain", "count", 6.0, plainly("knuckle plain syscalls")),
+        Bar("B6", "system calls per knock, TLS", "count", 6.0, plainly("knuckle tls syscalls")),
+        Bar("B6", "wake-ups at 1,000/s / floor", "latency", 1.05, against_floor("plain split 1000 wakeups")),
+        Bar("B7", "user instructions per knock, plain / floor", "count", 1.35, against_floor("plain instructions", 0)),
+        Bar("B7", "the same, TLS", "count", 1.35, against_floor("tls instructions", 0)),
+        Bar("–", "allocations per knock, plain", "count", 0.0, plainly("knuckle plain allocations")),
+        Bar("–", "allocations per knock, TLS", "count", 0.0, plainly("knuckle tls allocations")),
+        Bar("B8", "idle PSS without database, TLS, MB", "connections", 8.0, plainly("knuckle idle KiB", 1 / 1024)),
+        Bar("B9", "idle TLS connection, KiB", "connections", 10.0, plainly("knuckle tls KiB a connection")),
+        Bar("B9", "given back 10 s after closing", "connections", 0.8, plainly("knuckle tls given back"), True),
+        Bar("B10", "CPU per full handshake / floor (bar is against nginx)", "handshake", 0.7, against_floor("full cpu", 0)),
+        Bar("B11", f"CPU per knock, {smallest:,} to {largest:,} tokens, µs", "tokens", 2.0, change(f"{smallest} cpu", f"{largest} cpu", False)),
+        Bar("B11", "bytes per token on disk", "tokens", 300.0, plainly(f"{largest} bytes", 1, 0)),
+        Bar("B12", f"CPU per knock, 100 to {many:,} connections", "connections", 1.1, change("knuckle plain 0 cpu", f"knuckle plain {many} cpu")),
+        Bar("B12", "knock p99 likewise", "connections", 1.5, change("knuckle plain 0 p99", f"knuckle plain {many} p99")),
+        Bar("B13", "CPU per knock, APNs at 0 to 50 ms", "faults", 1.05, change("delay 0 1000 cpu", "delay 50000 1000 cpu")),
+        Bar("B13", "knock p50 likewise", "faults", 1.05, change("delay 0 1000 p50", "delay 50000 1000 p50")),
+        Bar("–", "knock p99 at 5,000/s, APNs at 0 to 50 ms", "faults", 2.0, change("delay 0 5000 p99", "delay 50000 5000 p99")),
+        Bar("B14", "APNs silent 3 s: lost", "faults", 0, worst("silence lost")),
+        Bar("B14", "KiB per waiting knock", "faults", 1.0, plainly("silence KiB a waiting knock")),
+        Bar("B15", "GOAWAY every 500: lost, doubled, errors", "faults", 0, worst("goaway lost", "goaway doubled", "goaway errors")),
+        Bar("B16", "start to first answer, s", "start", 0.5, plainly("first answer")),
+        Bar("B17", "CPU per knock, one worker to two", "workers", 1.1, change("1 cpu", "2 cpu")),
+    ]
+
+
+def table(setup, found):
+    rows = [("", "figure", "bar", "seen", "", "median [least–most]")] + [bar.line(found) for bar in bars(setup)]
+    return ["| " + " | ".join(row) + " |" for row in rows[:1]] + ["|---|---|---|---|---|---|"] + ["| " + " | ".join(row) + " |" for row in rows[1:]]
+
+
+def micro_table(found, front):
+    """The stages of a knock, their sum, and what the whole has besides."""
+    lines = {line["name"]: line for line in found[front]}
+    whole = lines.pop("whole")
+    inside = lines.pop("route")
+    figures = ("instructions", "ns", "allocations")
+    added = {key: sum(line[key] for line in lines.values()) for key in figures}
+    rest = {key: whole[key] - added[key] for key in figures}
+    rows = [(name, line) for name, line in lines.items()] + [("*sum*", added), ("*the engine between them*", rest), ("**whole**", whole)]
+    out = ["", f"The stages of a knock, one after the other, {front} front (route, {inside['instructions']:.0f} instructions and "
+           f"{inside['ns']:.0f} ns, is in decode):", "", "| stage | instructions | ns [least–most] | allocations |", "|---|---|---|---|"]
+    for name, row in rows:
+        span = f" [{row['least']:.0f}–{row['most']:.0f}]" if "least" in row else ""
+        out.append(f"| {name} | {row['instructions']:.0f} | {row['ns']:.0f}{span} | {row['allocations']:.2f} |")
+    return out

@@ -138,8 +138,8 @@ void Stages::encode() {
 }
 
 void Stages::submit() {
-    const Result<int32_t> stream = session_.submit(head_, as_bytes(job_.payload->text()), 1);
-    expect(stream, "not submitted");
+    const ByteView body = as_bytes(job_.payload->text());
+    expect(session_.submit(head_, body, 1, plain_), "not submitted");
     expect(session_.drain(plain_), "not drained");
 }
 

@@ -94,12 +94,12 @@ private:
     }
 
     void say() {
+        Buffer plain(loop_.chunks());
         if (options_.head != nullptr && !has_asked_) {
             has_asked_ = true;
-            if (const auto sent = session_.submit(*options_.head, options_.body, 1); !sent)
+            if (const auto sent = session_.submit(*options_.head, options_.body, 1, plain); !sent)
                 return end(sent.error());
         }
-        Buffer plain(loop_.chunks());
         Result<void> done = session_.drain(plain);
         if (done) done = tls_.seal(plain);
         if (!done) end(done.error());

@@ -152,7 +152,8 @@ void Upstream::send(push::Job& job, Knocks& knocks, Now now) {
         authorization = core_.provider_tokens[options_.credential].authorization;
     const http2::RequestHead head = push::apns::encode(job, options_.service, authorization, text);
     const uint64_t tag = to_tag(core_.dispatcher.id_of(job));
-    const Result<int32_t> stream = session_.submit(head, as_bytes(job.payload->text()), tag);
+    const Result<int32_t> stream =
+        session_.submit(head, as_bytes(job.payload->text()), tag, plain_);
     if (!stream) {
         // Its head is too large, so no connection would take it, and it must not cost one.
         knocks.settle(job, {.outcome = push::Outcome::rejected}, now);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A request we send over HTTP/2 and what comes back of it, as values (RFC 9113).
+// A request we send over HTTP/2, always a POST, and what comes back of it, as values (RFC 9113).
 #pragma once
 
 #include <array>
@@ -23,13 +23,11 @@ struct HeaderField {
     std::string_view name;  // lower case, in static storage
     std::string_view value;
     Indexing indexing = Indexing::allowed;
-    bool is_stable = false;  // the value outlives the next drain(), so it need not be copied
 };
 
 struct RequestHead {
     static constexpr size_t kFieldsMax = 12;
 
-    std::string_view method = "POST";
     std::string_view authority;
     std::string_view path;
     std::array<HeaderField, kFieldsMax> fields;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "http2/session.h"
 
-#include <array>
 #include <string_view>
 #include <utility>
 
@@ -15,23 +14,13 @@ namespace knuckle::http2 {
 
 namespace {
 
-constexpr size_t kPseudoFieldsCount = 4;
-
-nghttp2_nv make_field(std::string_view name, std::string_view value, unsigned flags) {
-    // nghttp2 does not write through these pointers; it only declares them so.
-    const auto octets = [](std::string_view text) {
-        return const_cast<uint8_t*>(reinterpret_cast<const uint8_t*>(text.data()));
-    };
-    return {octets(name), octets(value), name.size(), value.size(), static_cast<uint8_t>(flags)};
-}
-
-unsigned flags_of(const HeaderField& field, bool is_first_request) {
-    const bool may_enter_table = field.indexing == Indexing::allowed ||
-                                 (field.indexing == Indexing::once && is_first_request);
-    unsigned flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
-    if (field.is_stable) flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
-    if (!may_enter_table) flags |= NGHTTP2_NV_FLAG_NO_INDEX;
-    return flags;
+// As the peer counts (RFC 9113 section 6.5.2).
+size_t size_of(const RequestHead& head) {
+    constexpr std::string_view kRest = ":methodPOST:schemehttps:authority:path";
+    size_t size = kRest.size() + 4 * kFieldOverhead + head.authority.size() + head.path.size();
+    for (size_t i = 0; i < head.fields_count; ++i)
+        size += head.fields[i].name.size() + head.fields[i].value.size() + kFieldOverhead;
+    return size;
 }
 
 }  // namespace
@@ -45,39 +34,28 @@ bool Session::can_submit() const {
            !is_draining();
 }
 
-Result<int32_t> Session::submit(const RequestHead& head, ByteView body, uint64_t tag) {
+Result<int32_t> Session::submit(const RequestHead& head, ByteView body, uint64_t tag, Buffer& out) {
     if (!can_submit()) return fail(Errc::limit, "no stream is free on this HTTP/2 connection");
-    State& state = *state_;
-
-    // No content-length: the last DATA frame carries END_STREAM.
-    std::array<nghttp2_nv, kPseudoFieldsCount + RequestHead::kFieldsMax> fields;
-    size_t count = 0;
-    size_t size = 0;
-    const auto add = [&](std::string_view name, std::string_view value, unsigned flags) {
-        size += name.size() + value.size() + kFieldOverhead;
-        fields[count++] = make_field(name, value, flags);
-    };
-    add(":method", head.method, NGHTTP2_NV_FLAG_NO_COPY_NAME);
-    add(":scheme", "https", NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
-    add(":authority", head.authority, NGHTTP2_NV_FLAG_NO_COPY_NAME);
-    add(":path", head.path, NGHTTP2_NV_FLAG_NO_COPY_NAME);  // nghttp2 keeps it out of the table
-    for (size_t i = 0; i < head.fields_count; ++i) {
-        const HeaderField& field = head.fields[i];
-        add(field.name, field.value, flags_of(field, state.is_first_request));
-    }
-    if (size > kRequestHeadMax) {
+    if (size_of(head) > kRequestHeadMax) {
         return fail(Errc::invalid,
                     "the request's head exceeds 8000 bytes; look at the provider token");
     }
-
+    State& state = *state_;
     Stream* const stream = state.streams.open(tag, body);
+    // No content-length: the last DATA frame carries END_STREAM.
     nghttp2_data_provider2 provider{};
     provider.read_callback = read_body;
     stream->id = nghttp2_submit_request2(
-        state.nghttp2, nullptr, fields.data(), count, body.empty() ? nullptr : &provider, stream);
+        state.nghttp2, nullptr, nullptr, 0, body.empty() ? nullptr : &provider, stream);
     KNUCKLE_ASSERT(stream->id > 0);  // is_draining() sees to the ids, so this could only be memory
-    state.is_first_request = false;
-    ++state.unsent_count;
+    state.head = &head;
+    state.send(out);
+    // nghttp2 holds no request back that can_submit() lets pass. If it did, the head would be gone
+    // when it is wanted.
+    if (std::exchange(state.head, nullptr) != nullptr && !state.is_dead && !stream->is_finished) {
+        state.abandon(*stream);
+        state.streams.finish(*stream, EventKind::refused, NGHTTP2_REFUSED_STREAM);
+    }
     return stream->id;
 }
 
@@ -124,17 +102,8 @@ Result<void> Session::drain(Buffer& out) {
     State& state = *state_;
     state.streams.release_shown();
     if (state.is_dead) return state.failure;
-    const uint8_t* bytes = nullptr;
-    nghttp2_ssize size = 0;
-    while ((size = nghttp2_session_mem_send2(state.nghttp2, &bytes)) > 0) {
-        out.append({bytes, static_cast<size_t>(size)});
-    }
-    if (size < 0) {
-        state.is_dead = true;
-        state.fail_with(static_cast<int>(size));
-        return state.failure;
-    }
-    state.refuse_unsent();
+    state.send(out);
+    if (state.is_dead) return state.failure;
     return {};
 }
 

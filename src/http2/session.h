@@ -3,12 +3,13 @@
 // pulled. nghttp2 inside; its callbacks only take notes, so nothing calls back into our caller.
 //
 //     Session session(options);
-//     session.submit(head, body, tag)     while can_submit(); nothing is sent yet
+//     session.submit(head, body, tag, out)  while can_submit(); appends the request's frames
 //     session.drain(out)                  appends all frames that are due; once per loop turn
 //     session.feed(bytes)                 then next_event(event) until it is false
 //
 // `body` must stay valid until the stream's event has been pulled or cancel() returned. Events come
-// from feed(); only when a peer breaks the rules of a single stream may drain() add one.
+// from feed(); only when a peer breaks the rules of a single stream may drain() or submit() add
+// one.
 //
 // Streams: one until a response has come that is not 403, whatever the peer announces before,
 // because APNs demands that of token-authenticated connections (and nghttp2 would assume 100 before
@@ -19,6 +20,9 @@
 // answer had a body; beyond that nothing of ours is allocated for a request. What a peer makes us
 // answer is bounded until it is drained, so drain() only when the output before has been sent.
 // Invariant: streams_open() <= streams_max() once submit() has accepted.
+//
+// nghttp2 takes the fields of a head, not the head. So it is given none, and in place of the empty
+// head it writes submit() puts that of a HeadEncoder (ADR 0023).
 #pragma once
 
 #include <cstddef>
@@ -58,9 +62,11 @@ public:
     Session& operator=(const Session&) = delete;
 
     [[nodiscard]] bool can_submit() const;
+    // Appends the head to `out`, and of the body what the peer's windows allow now; the rest comes
+    // with drain(). All that goes to the peer must go through the same `out`, in this order.
     // Returns a handle for cancel(). Fails with Errc::limit when can_submit() is false, and with
-    // Errc::invalid when the head is larger than kRequestHeadMax.
-    Result<int32_t> submit(const RequestHead& head, ByteView body, uint64_t tag);
+    // Errc::invalid when the head is larger than kRequestHeadMax; then `out` is as it was.
+    Result<int32_t> submit(const RequestHead& head, ByteView body, uint64_t tag, Buffer& out);
     // Gives the stream up (RST_STREAM CANCEL); no event will come for it. Harmless when it ended.
     void cancel(int32_t stream);
     void ping();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace knuckle::http2 {
 
@@ -11,6 +12,8 @@ namespace {
 // Answers to PING and SETTINGS that may wait to be drained. A peer needs a handful; a flood ends
 // here.
 constexpr size_t kAcksMax = 256;
+
+constexpr size_t kFrameHeadSize = 9;
 
 // CONTINUATIONs of a head: eight, times nine because nghttp2 counts every piece in which the nine
 // octets of a frame's head arrive.
@@ -104,8 +107,7 @@ int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int code, voi
 int on_frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     State& state = state_of(user);
     if (frame->hd.type == NGHTTP2_HEADERS) {
-        state.last_sent_id = frame->hd.stream_id;
-        --state.unsent_count;
+        state.is_head_next = true;
     } else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
         // nghttp2's own, for an error that is_terminated() did not show.
         state.fail_with(NGHTTP2_ERR_PROTO);
@@ -117,7 +119,6 @@ int on_stream_close(nghttp2_session*, int32_t id, uint32_t error_code, void* use
     State& state = state_of(user);
     Stream* const stream = state.find(id);
     if (stream == nullptr) return 0;
-    if (state.is_unsent(*stream)) --state.unsent_count;
     EventKind outcome = EventKind::reset;
     if (stream->has_answer) {
         outcome = EventKind::response;
@@ -179,10 +180,7 @@ nghttp2_ssize read_body(nghttp2_session*,
 }
 
 Session::State::State(const SessionOptions& chosen)
-    : options(chosen),
-      nghttp2(make_nghttp2(*this)),
-      streams(2 * chosen.streams_max + 1),
-      last_sent_id(chosen.first_stream - 1) {
+    : options(chosen), nghttp2(make_nghttp2(*this)), streams(2 * chosen.streams_max + 1) {
     KNUCKLE_ASSERT(options.streams_max >= 1 && options.streams_max <= kStreamsMax);
     must(nghttp2_session_set_next_stream_id(nghttp2, options.first_stream));
     // HEADER_TABLE_SIZE is left alone: its default of 4096 is small, and announcing any value calls
@@ -196,15 +194,38 @@ Session::State::State(const SessionOptions& chosen)
     limit = current_limit();
 }
 
-// What nghttp2 holds back now it would send too late: stable fields may be gone after the drain()
-// they were meant for. To be refused is better for the caller than to wait, too.
-void Session::State::refuse_unsent() {
-    if (unsent_count == 0) return;
-    streams.for_each_open([this](Stream& stream) {
-        if (!is_unsent(stream)) return;
-        abandon(stream);
-        streams.finish(stream, EventKind::refused, NGHTTP2_REFUSED_STREAM);
-    });
+void Session::State::send(Buffer& out) {
+    const uint8_t* bytes = nullptr;
+    nghttp2_ssize size = 0;
+    while ((size = nghttp2_session_mem_send2(nghttp2, &bytes)) > 0) {
+        const ByteView piece{bytes, static_cast<size_t>(size)};
+        if (std::exchange(is_head_next, false)) {
+            write_head(piece, out);
+        } else {
+            out.append(piece);
+        }
+    }
+    if (size == 0) return;
+    is_dead = true;
+    fail_with(static_cast<int>(size));
+}
+
+// What nghttp2 wrote is the nine octets in front of every frame and, if the peer's SETTINGS call
+// for them, table size updates. The fields come behind.
+void Session::State::write_head(ByteView empty_head, Buffer& out) {
+    KNUCKLE_ASSERT(head != nullptr && empty_head.size() >= kFrameHeadSize &&
+                   empty_head[3] == NGHTTP2_HEADERS);
+    encoder.resize_table(empty_head.subspan(kFrameHeadSize));
+    const MutableBytes room = out.reserve(empty_head.size() + HeadEncoder::size_max(*head));
+    copy_bytes(room.data(), empty_head);
+    const uint8_t* const end = encoder.encode(*head, room.data() + empty_head.size());
+    const auto size = static_cast<size_t>(end - room.data());
+    const size_t payload_size = size - kFrameHeadSize;
+    room[0] = static_cast<uint8_t>(payload_size >> 16);
+    room[1] = static_cast<uint8_t>(payload_size >> 8);
+    room[2] = static_cast<uint8_t>(payload_size);
+    out.commit(size);
+    head = nullptr;
 }
 
 size_t Session::State::current_limit() const {
@@ -219,7 +240,6 @@ void Session::State::refresh_limit() {
     const size_t fresh = current_limit();
     if (fresh != limit) has_limit_event = true;
     limit = fresh;
-    if (streams.open_count() > limit) refuse_unsent();
 }
 
 // nghttp2 takes most protocol errors quietly: it queues a GOAWAY and swallows all further input.
@@ -251,7 +271,6 @@ void Session::State::note_goaway(const nghttp2_goaway& goaway) {
     goaway_code = goaway.error_code;
     goaway_debug_size = std::min(goaway.opaque_data_len, kGoawayDebugMax);
     std::copy_n(goaway.opaque_data, goaway_debug_size, goaway_debug.begin());
-    refuse_unsent();
 }
 
 }  // namespace knuckle::http2

@@ -11,7 +11,9 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/assert.h"
+#include "base/buffer.h"
 #include "base/result.h"
+#include "http2/head_encoder.h"
 #include "http2/session.h"
 #include "http2/streams.h"
 
@@ -19,9 +21,6 @@ namespace knuckle::http2 {
 
 // What a peer answers while it does not take our credential.
 inline constexpr uint16_t kForbidden = 403;
-
-// What a field counts beyond its octets (RFC 9113 section 6.5.2).
-inline constexpr size_t kFieldOverhead = 32;
 
 // For calls of nghttp2 that fail only when memory runs out or we misuse them.
 inline void must(int code) { KNUCKLE_ASSERT(code == 0); }
@@ -36,17 +35,17 @@ struct Session::State {
     [[nodiscard]] Stream* find(int32_t id) const {
         return static_cast<Stream*>(nghttp2_session_get_stream_user_data(nghttp2, id));
     }
-    [[nodiscard]] bool is_unsent(const Stream& stream) const { return stream.id > last_sent_id; }
     // Makes nghttp2 forget the stream, so that none of its callbacks finds it again.
-    void detach(const Stream& stream) {
-        if (is_unsent(stream)) --unsent_count;
+    void detach(const Stream& stream) const {
         nghttp2_session_set_stream_user_data(nghttp2, stream.id, nullptr);
     }
-    void abandon(const Stream& stream) {
+    void abandon(const Stream& stream) const {
         detach(stream);
         nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
     }
-    void refuse_unsent();
+    // Appends what nghttp2 has to send. A failure is noted.
+    void send(Buffer& out);
+    void write_head(ByteView empty_head, Buffer& out);
 
     [[nodiscard]] bool is_on_trial() const {
         return options.starts_with_one_stream && !has_good_response;
@@ -63,13 +62,13 @@ struct Session::State {
     // Twice as many as can be open, and the one shown: answers may wait to be pulled while their
     // successors are already submitted.
     Streams streams;
+    HeadEncoder encoder;
+    const RequestHead* head = nullptr;  // submitted, not written yet
     size_t limit = 0;
-    size_t unsent_count = 0;  // submitted, not drained: open streams with ids above last_sent_id
-    int32_t last_sent_id;
     size_t pings_unanswered = 0;
     int invalid_frame_code = 0;  // what nghttp2 holds against the frame before us
 
-    bool is_first_request = true;
+    bool is_head_next = false;       // nghttp2's next piece of output is the frame of a head
     bool has_settings = false;       // the peer's
     bool has_good_response = false;  // the credential was not refused
     bool has_goaway = false;

@@ -71,14 +71,6 @@ public:
 
     // Open, or with its event waiting; nullptr when there is none. Looks at every stream.
     [[nodiscard]] Stream* find(int32_t id);
-    // Visits the open streams; `visit` may finish the one it is shown.
-    template <typename Visit>
-    void for_each_open(Visit visit) {
-        pool_.for_each([&visit](Stream& stream) {
-            if (!stream.is_finished) visit(stream);
-        });
-    }
-
     [[nodiscard]] size_t open_count() const { return open_count_; }
     [[nodiscard]] bool is_full() const { return pool_.is_full(); }
 

@@ -105,16 +105,15 @@ http2::RequestHead encode(const Job& job,
     http2::RequestHead head;
     head.authority = service.authority;
     head.path = {text.path.data(), kPathPrefix.size() + 2 * job.token_size};
-    if (!authorization.empty()) head.add({"authorization", authorization, Indexing::never, true});
-    head.add({"apns-topic", service.topic, Indexing::allowed, true});
-    head.add(
-        {"apns-push-type", job.is_background ? "background" : "alert", Indexing::allowed, true});
+    if (!authorization.empty()) head.add({"authorization", authorization, Indexing::never});
+    head.add({"apns-topic", service.topic, Indexing::allowed});
+    head.add({"apns-push-type", job.is_background ? "background" : "alert", Indexing::allowed});
     // Apple: a background push with priority 10 is an error.
-    head.add({"apns-priority", job.is_background ? "5" : "10", Indexing::allowed, true});
-    head.add({"apns-expiration", format_decimal(expires, text.expiration), Indexing::once, false});
-    head.add({"apns-id", {text.id.data(), text.id.size()}, Indexing::once, false});
+    head.add({"apns-priority", job.is_background ? "5" : "10", Indexing::allowed});
+    head.add({"apns-expiration", format_decimal(expires, text.expiration), Indexing::once});
+    head.add({"apns-id", {text.id.data(), text.id.size()}, Indexing::once});
     if (!service.collapse_id.empty() && !job.is_background) {
-        head.add({"apns-collapse-id", service.collapse_id, Indexing::once, true});
+        head.add({"apns-collapse-id", service.collapse_id, Indexing::once});
     }
     return head;
 }

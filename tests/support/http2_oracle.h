@@ -41,7 +41,7 @@ struct Client {
     // Each body is its own heap block and lives exactly as long as the session may look at it.
     void submit() {
         auto body = std::make_unique<std::string>(kPushBody);
-        const Result<int32_t> stream = session.submit(push_head(), as_bytes(*body), ++tag);
+        const Result<int32_t> stream = session.submit(push_head(), as_bytes(*body), ++tag, output);
         if (!stream) {
             complaint = "a request was turned away though can_submit() had said yes";
             return;

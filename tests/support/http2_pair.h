@@ -76,10 +76,10 @@ inline http2::RequestHead push_head(
     http2::RequestHead head;
     head.authority = "api.push.apple.com";
     head.path = "/3/device/00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
-    head.add({"authorization", "bearer aGVhZGVy.cGF5bG9hZA.c2lnbmF0dXJl", Indexing::never, true});
-    head.add({"apns-topic", "org.example.chat", Indexing::allowed, true});
-    head.add({"apns-push-type", "alert", Indexing::allowed, true});
-    head.add({"apns-priority", "10", Indexing::allowed, true});
+    head.add({"authorization", "bearer aGVhZGVy.cGF5bG9hZA.c2lnbmF0dXJl", Indexing::never});
+    head.add({"apns-topic", "org.example.chat", Indexing::allowed});
+    head.add({"apns-push-type", "alert", Indexing::allowed});
+    head.add({"apns-priority", "10", Indexing::allowed});
     head.add({"apns-id", apns_id, Indexing::once});
     head.add({"apns-expiration", "1790000000", Indexing::once});
     head.add({"apns-collapse-id", "knock", Indexing::once});
@@ -97,7 +97,7 @@ struct Pair {
 
     // A push with the next tag, counted from 1; the stream.
     int32_t submit(std::string_view body = kPushBody) {
-        return *session.submit(push_head(), as_bytes(body), ++tag);
+        return *session.submit(push_head(), as_bytes(body), ++tag, to_server);
     }
     size_t submit_all() {
         size_t count = 0;
@@ -107,7 +107,8 @@ struct Pair {
 
     // Carries bytes both ways until both ends are silent.
     void run() {
-        while (is_healthy && (session.has_output() || server.has_output())) {
+        while (is_healthy &&
+               (!to_server.is_empty() || session.has_output() || server.has_output())) {
             client_drained = session.drain(to_server).has_value();
             is_healthy = feed_in_pieces(server, take_bytes(to_server), piece);
             if (!is_healthy || !server.drain(to_client)) break;

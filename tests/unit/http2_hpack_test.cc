@@ -26,7 +26,7 @@ std::string id_of(int number) {
 
 void push(Pair& pair, int number) {
     const std::string id = id_of(number);
-    REQUIRE(pair.session.submit(push_head(id), as_bytes(kPushBody), 1));
+    REQUIRE(pair.session.submit(push_head(id), as_bytes(kPushBody), 1, pair.to_server));
     pair.run();
     const auto requests = pair.requests();
     REQUIRE(requests.size() == 1);

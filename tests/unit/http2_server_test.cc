@@ -26,7 +26,7 @@ TEST_CASE("The server notices a field that comes twice", "[http2][server]") {
     Pair pair;
     http2::RequestHead head = push_head();
     head.add({"apns-priority", "5"});
-    REQUIRE(pair.session.submit(head, {}, 1));
+    REQUIRE(pair.session.submit(head, {}, 1, pair.to_server));
     pair.run();
     const auto requests = pair.requests();
     REQUIRE(requests.size() == 1);
@@ -41,7 +41,7 @@ TEST_CASE("The server refuses a head beyond its limit and goes on", "[http2][ser
     const std::string token(300, 't');
     http2::RequestHead head = push_head();
     head.fields[0].value = token;
-    REQUIRE(pair.session.submit(head, as_bytes(kPushBody), 1));
+    REQUIRE(pair.session.submit(head, as_bytes(kPushBody), 1, pair.to_server));
     pair.submit();
     pair.run();
     CHECK(pair.server.counters().heads_too_large == 1);

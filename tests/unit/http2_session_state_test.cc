@@ -28,7 +28,7 @@ struct Waiting {
                                                         : std::string(peer_settings);
         REQUIRE(session.feed(as_bytes(first)));
         for (uint64_t tag = 1; tag <= requests; ++tag)
-            REQUIRE(session.submit(push_head(), as_bytes(kPushBody), tag));
+            REQUIRE(session.submit(push_head(), as_bytes(kPushBody), tag, output));
         REQUIRE(session.drain(output));
         output.clear();
         pull_events(session);

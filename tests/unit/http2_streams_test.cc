@@ -141,17 +141,3 @@ TEST_CASE("A stream given up is found no more, open or ended", "[http2]") {
     Event event;
     CHECK_FALSE(streams.next_event(event));
 }
-
-TEST_CASE("Only open streams are visited, and they may end meanwhile", "[http2]") {
-    Streams streams(8);
-    for (int32_t id = 1; id <= 9; id += 2) open(streams, static_cast<uint64_t>(id), id);
-    streams.finish(*streams.find(5), EventKind::reset, 0);
-    std::vector<int32_t> visited;
-    streams.for_each_open([&](Stream& stream) {
-        visited.push_back(stream.id);
-        streams.finish(stream, EventKind::refused, 7);
-    });
-    std::sort(visited.begin(), visited.end());
-    CHECK(visited == std::vector<int32_t>{1, 3, 7, 9});
-    CHECK(streams.open_count() == 0);
-}

@@ -97,7 +97,6 @@ TEST_CASE("only what can be a device token becomes one", "[push]") {
 TEST_CASE("a visible push is a request as Apple describes it", "[push]") {
     Request request;
     request.encode();
-    CHECK(request.head.method == "POST");
     CHECK(request.head.authority == "api.push.apple.com");
     CHECK(request.head.path ==
           "/3/device/000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");

@@ -96,8 +96,8 @@ NGHTTP2_D := -DNGHTTP2_STATICLIB -DBUILDING_NGHTTP2 -DHAVE_ARPA_INET_H -DHAVE_NE
 # wolfCrypt files not named here compile to nothing with our user_settings.h.
 WOLF_C := $(addprefix src/,internal.c wolfio.c keys.c ssl.c tls.c tls13.c ocsp.c) \
   $(addprefix wolfcrypt/src/,aes.c asn.c chacha.c chacha20_poly1305.c coding.c cpuid.c \
-  curve25519.c ecc.c ed25519.c error.c fe_operations.c ge_operations.c hash.c hmac.c kdf.c \
-  logging.c memory.c poly1305.c pwdbased.c random.c rsa.c sha.c sha256.c sha512.c \
+  curve25519.c des3.c ecc.c ed25519.c error.c fe_operations.c ge_operations.c hash.c hmac.c kdf.c \
+  logging.c memory.c pkcs12.c poly1305.c pwdbased.c random.c rc2.c rsa.c sha.c sha256.c sha512.c \
   signature.c sp_int.c sp_c32.c sp_c64.c sp_x86_64.c wc_encrypt.c wc_port.c wolfmath.c cmac.c)
 WOLF_D := -DWOLFSSL_USER_SETTINGS -I$(DEPS_DIR)/wolfssl -I$(DEPS_SRC)/wolfssl
 ifeq ($(ARCH),x86_64)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <sstream>
 #include <string>
 #include <utility>
 
 #include <catch_amalgamated.hpp>
+
+#include <wolfssl/wolfcrypt/settings.h>
+#include <wolfssl/ssl.h>
 
 #include "tests/support/certificates.h"
 #include "tls/context.h"
@@ -143,4 +147,19 @@ TEST_CASE("A context can be moved", "[tls]") {
     REQUIRE(first);
     Context second = std::move(*first);
     CHECK(second.authorities_loaded() == 1);
+}
+
+TEST_CASE("What was built to read PKCS#12 cannot be negotiated: every suite is an AEAD", "[tls]") {
+    std::string suites(4'096, '\0');
+    REQUIRE(wolfSSL_get_ciphers(suites.data(), static_cast<int>(suites.size())) == WOLFSSL_SUCCESS);
+    suites.resize(suites.find('\0'));
+    std::istringstream names(suites);
+    int count = 0;
+    for (std::string name; std::getline(names, name, ':'); ++count) {
+        INFO(name);
+        CHECK((name.find("GCM") != std::string::npos || name.find("POLY1305") != std::string::npos));
+        CHECK(name.find("DES") == std::string::npos);
+        CHECK(name.find("RC2") == std::string::npos);
+    }
+    CHECK(count >= 9);
 }

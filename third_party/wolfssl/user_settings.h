@@ -95,13 +95,17 @@
 #define NO_RC4
 #define NO_MD4
 #define NO_MD5
-#define NO_DES3
 #define NO_PSK
-#define NO_PKCS12
 #define NO_OLD_POLY1305                     /* the pre-RFC 7905 draft suites */
 #define WOLFSSL_NO_SHAKE128
 #define WOLFSSL_NO_SHAKE256
 #define WOLFSSL_AEAD_ONLY                   /* no CBC suites */
+
+/* ---- PKCS#12, for reading client certificates ---------------------------- */
+/* What keychains export is under 3DES and RC2-40. Neither may come near TLS:
+ * WOLFSSL_AEAD_ONLY keeps out all CBC, this one 3DES in particular. */
+#define NO_DES3_TLS_SUITES
+#define WC_RC2
 
 /* ---- maths and assembly ------------------------------------------------ */
 #define WOLFSSL_SP_MATH_ALL                 /* generic fallback for odd sizes */

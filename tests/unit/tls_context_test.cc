@@ -3,9 +3,8 @@
 #include <string>
 #include <utility>
 
-#include <catch_amalgamated.hpp>
-
 #include <wolfssl/wolfcrypt/settings.h>
+#include <catch_amalgamated.hpp>
 #include <wolfssl/ssl.h>
 
 #include "tests/support/certificates.h"
@@ -157,7 +156,8 @@ TEST_CASE("What was built to read PKCS#12 cannot be negotiated: every suite is a
     int count = 0;
     for (std::string name; std::getline(names, name, ':'); ++count) {
         INFO(name);
-        CHECK((name.find("GCM") != std::string::npos || name.find("POLY1305") != std::string::npos));
+        CHECK(
+            (name.find("GCM") != std::string::npos || name.find("POLY1305") != std::string::npos));
         CHECK(name.find("DES") == std::string::npos);
         CHECK(name.find("RC2") == std::string::npos);
     }

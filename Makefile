@@ -221,7 +221,7 @@ knuckle  = $(if $(filter release,$(1)),$(B)/knuckle,$(B)/$(1)/knuckle)
 $(foreach mode,$(MODES) fuzz,$(eval $(call mode_rules,$(mode))))
 
 # ---- product -------------------------------------------------------------------
-.PHONY: all run debug asan tsan ubsan fuzz test unit sim integration soak lint format headers bench install clean help
+.PHONY: all run debug asan tsan ubsan fuzz test unit sim integration soak lint format headers bench peers install clean help
 all: $(B)/knuckle ## build/knuckle, the release binary (default)
 debug: $(B)/debug/knuckle ## build/debug/knuckle: -O0, all checks
 
@@ -291,6 +291,10 @@ $(B)/release/bench/%.so: bench/%_preload.cc
 bench: packages ## the benchmarks' table, 20 minutes; QUICK=1 three; M="count saturated" parts (bench/README.md)
 	+@$(MAKE) --no-print-directory $(B)/knuckle $(PROGRAMS:%=$(B)/release/%) $(BENCH_PROGRAMS:%=$(B)/release/bench/%)
 	@exec python3 bench/run.py --build $(B) $(if $(QUICK),--quick) $(M)
+
+# Each by its language's own package client, pinned; a benchmark takes along whatever is there.
+peers: ## installs the other gateways that `make bench` compares with (bench/README.md)
+	@exec python3 bench/peers.py --build $(B)
 
 S ?= 60
 FUZZED := $(patsubst tests/fuzz/%_fuzz.cc,%,$(FUZZ))

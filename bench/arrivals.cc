@@ -30,7 +30,8 @@ uint64_t mixed(uint64_t value) {
 Arrivals::Arrivals(const std::string& path, int flags, size_t devices) {
     const int fd = ::open(path.c_str(), flags | O_RDWR | O_CLOEXEC, 0600);
     struct stat status{};
-    if (fd < 0 || (devices != 0 && ::ftruncate(fd, off_t(devices * sizeof(Arrival))) != 0) ||
+    // One more, for total().
+    if (fd < 0 || (devices != 0 && ::ftruncate(fd, off_t((devices + 1) * sizeof(Arrival))) != 0) ||
         ::fstat(fd, &status) != 0) {
         throw std::runtime_error(path + ": " + std::strerror(errno));
     }
@@ -40,11 +41,11 @@ Arrivals::Arrivals(const std::string& path, int flags, size_t devices) {
     ::close(fd);
     if (memory == MAP_FAILED) throw std::runtime_error(path + ": cannot map");
     table_ = static_cast<Arrival*>(memory);
-    size_ = bytes / sizeof(Arrival);
+    size_ = bytes / sizeof(Arrival) - 1;
 }
 
 Arrivals::~Arrivals() {
-    if (table_ != nullptr) ::munmap(static_cast<void*>(table_), size_ * sizeof(Arrival));
+    if (table_ != nullptr) ::munmap(static_cast<void*>(table_), (size_ + 1) * sizeof(Arrival));
 }
 
 Arrivals Arrivals::create(const std::string& path, size_t devices) {

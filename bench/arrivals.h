@@ -36,6 +36,8 @@ public:
 
     [[nodiscard]] size_t size() const { return size_; }
     [[nodiscard]] Arrival& operator[](size_t device) { return table_[device]; }
+    // All pushes, those for devices that are in no table too.
+    [[nodiscard]] std::atomic<uint64_t>& total() { return table_[size_].count; }
 
 private:
     Arrivals(const std::string& path, int flags, size_t devices);

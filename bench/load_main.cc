@@ -9,7 +9,7 @@
 //          [--knocks N]                         ends after so many, however long it takes
 //          [--tokens N | --tokens-file FILE] [--devices N] [--first N]
 //          [--path /p] [--body TEXT] [--header "Name: value"]
-//                                               %t in the body is the token, %d the device
+//                                               %t is the token, %d the device; the path: %d
 //          [--arrivals FILE]                    of mock_apns: latency of the pushes, losses
 //
 // Poisson arrivals, unless --constant. Prints MARK when the measured time begins and END when it
@@ -113,7 +113,10 @@ struct Plan {
         if (const size_t at = content_.find("%d"); at != std::string::npos) {
             content_.replace(at, 2, device_text(number % devices));
         }
-        out = "POST " + path + " HTTP/1.1\r\nHost: push.example.org\r\n";
+        target_ = path;
+        if (const size_t at = target_.find("%d"); at != std::string::npos)
+            target_.replace(at, 2, device_text(number % devices));
+        out = "POST " + target_ + " HTTP/1.1\r\nHost: push.example.org\r\n";
         if (!header.empty()) out += header + "\r\n";
         out += "Content-Type: application/json\r\nContent-Length: ";
         out += std::to_string(content_.size());
@@ -140,6 +143,7 @@ struct Plan {
 
 private:
     mutable std::string content_;
+    mutable std::string target_;
 };
 
 // The size of the answer at the front of `in`, 0 if it is not whole; its status.
@@ -277,11 +281,15 @@ private:
         if (!is_marked_ && now >= begin_ns_) {
             is_marked_ = true;
             marked_ns_ = now;
+            if (arrivals_) arrived_at_mark_ = arrivals_->total().load(std::memory_order_relaxed);
             say("MARK");
         }
         if (!is_ended_ && is_marked_ && (now >= end_ns_ || (plan_.knocks != 0 && is_over()))) {
             is_ended_ = true;
             ended_ns_ = now;
+            if (arrivals_)
+                arrived_measured_ =
+                    arrivals_->total().load(std::memory_order_relaxed) - arrived_at_mark_;
             say("END");
         }
     }
@@ -432,7 +440,7 @@ private:
         std::printf(
             "{\"sent\":%llu,\"answered\":%llu,\"errors\":%llu,\"unanswered\":%llu,\"arrived\":%llu,"
             "\"doubled\":%llu,\"lost\":%llu,\"late\":%llu,\"resumed\":%llu,\"waiting_max\":%zu,"
-            "\"measured\":%llu,\"seconds\":%.4f,\"rate\":%.1f",
+            "\"measured\":%llu,\"arrived_measured\":%llu,\"seconds\":%.4f,\"rate\":%.1f",
             number(sent_),
             number(answered_),
             number(errors_),
@@ -444,6 +452,7 @@ private:
             number(resumed_),
             waiting_max_,
             number(measured_),
+            number(arrived_measured_),
             seconds,
             seconds > 0 ? static_cast<double>(measured_) / seconds : 0);
         answer_.print("answer");
@@ -471,6 +480,8 @@ private:
     Latencies lag_;     // due -> last byte written
     std::vector<uint32_t> rung_;
     uint64_t arrived_before_ = 0;
+    uint64_t arrived_at_mark_ = 0;
+    uint64_t arrived_measured_ = 0;  // between MARK and END, whenever they were sent
     uint64_t next_ = 0;
     uint64_t scheduled_ = 0;
     uint64_t sent_ = 0;

@@ -9,6 +9,12 @@ QUIET_CORES = 0.06   # what others may use of the machine while a window is meas
 TRIES = 3
 
 
+class Patience:
+    """Seconds that a run may spend on waiting for quiet and on measuring again; a machine that is never
+    quiet must not make it endless."""
+    left = 300.0
+
+
 class Setup:
     """Where things are, and how long they are measured."""
     def __init__(self, build, quick):
@@ -21,8 +27,13 @@ class Setup:
         self.seconds = 1.0 if quick else 1.5
         self.tokens = 100_000 if quick else MILLION
         self.sizes = [1_000, 100_000] if quick else [1_000, 10_000, 100_000, MILLION, 10 * MILLION]
-        self.many = 1_000 if quick else 8_000
+        self.idle = [0, 1_000] if quick else [0, 2_000, 10_000]
+        self.many = self.idle[-1]
+        self.peer_rounds = 1 if quick else 3
+        self.peer_warm = 1.0 if quick else 3.0
         self.quick = quick
+        if quick:
+            Patience.left = 0.0
         os.makedirs(self.found, exist_ok=True)
         self.make_certificates()
 
@@ -114,6 +125,17 @@ class Process:
     def wakeups(self):
         return self.over_tasks("status", lambda text: int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", text)[1]))
 
+    def major_faults(self):
+        """So far: each stopped a thread until the disk had answered."""
+        return self.over_tasks("stat", lambda text: int(text.rpartition(")")[2].split()[9]))
+
+    def cpu_by_thread(self):
+        found = {}
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/schedstat") as file:
+                found[task] = int(file.read().split()[0])
+        return found
+
     def memory_kib(self):
         """PSS of anonymous memory and of files that are no database; and RSS, database included."""
         own = rss = 0
@@ -155,8 +177,8 @@ def stop_all():
 
 
 # ---- candidates --------------------------------------------------------------------------------
-def mock(setup, *more, core=1):
-    port = free_port()
+def mock(setup, *more, core=1, port=None):
+    port = port or free_port()
     process = Process([setup.programs + "mock_apns", "--port", str(port), "--cert", setup.cert, "--key", setup.key,
                        "--arrivals", setup.arrivals, "--devices", str(MILLION), *more], core, port)
     process.port = port
@@ -226,49 +248,57 @@ def busy_s():
 
 
 def wait_for_quiet(patience=3.0):
-    end = time.time() + patience
+    end = time.time() + min(patience, Patience.left)
     while time.time() < end:
         before = busy_s()
         time.sleep(0.2)
         if busy_s() - before < 0.2 * 2 * QUIET_CORES:
             return
+        Patience.left -= 0.2
 
 
-def window(command, watched, core=1):
-    """Runs a load; its JSON, and what each of `watched` used between MARK and END, per knock."""
+def window(command, watched, core=1, at_end=None):
+    """Runs a load; its JSON, and what each of `watched` used between MARK and END, in all (used_, us) and
+    per knock (cpu_, us). `at_end` is called at END, while all connections are open, for "extra"."""
     best = None
     for _ in range(TRIES):
         wait_for_quiet()
-        found = window_once(command, watched, core)
+        begin = time.time()
+        found = window_once(command, watched, core, at_end)
         if best is None or found["foreign"] < best["foreign"]:
             best = found
-        if best["foreign"] <= QUIET_CORES:
+        if best["foreign"] <= QUIET_CORES or Patience.left <= 0:
             break
+        Patience.left -= time.time() - begin
     return best
 
 
-def window_once(command, watched, core):
+def window_once(command, watched, core, at_end=None):
     pinned = ["taskset", "-c", str(core), *command]
     load = subprocess.Popen(pinned, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     itself = Process.__new__(Process)
     itself.pid = load.pid
     everyone = {**watched, "load": itself}
-    marks, found = [], None
+    marks, found, extra = [], None, None
     for line in load.stdout:
         if line.startswith(("MARK", "END")):
             marks.append((time.time(), busy_s(), {name: (p.cpu_ns(), p.wakeups()) for name, p in everyone.items()}))
+            if line.startswith("END") and at_end:
+                extra = at_end()
         elif line.startswith("{"):
             found = json.loads(line)
     error = load.stderr.read().strip()
     load.wait()
     if found is None or len(marks) != 2:
         raise RuntimeError(error or "the load ended without a result")
+    found["extra"] = extra
     (begin, busy_before, before), (end, busy_after, after) = marks
     mine = sum(after[name][0] - before[name][0] for name in everyone) / 1e9
     found["foreign"] = round(max(0, busy_after - busy_before - mine) / max(0.001, end - begin), 3)
     knocks = max(1, found["measured"])
     for name in everyone:
-        found["cpu_" + name] = (after[name][0] - before[name][0]) / 1e3 / knocks
+        found["used_" + name] = (after[name][0] - before[name][0]) / 1e3
+        found["cpu_" + name] = found["used_" + name] / knocks
         found["wakeups_" + name] = (after[name][1] - before[name][1]) / knocks
     return found
 

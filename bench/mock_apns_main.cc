@@ -6,7 +6,8 @@
 //     mock_apns --port P --cert FILE --key FILE
 //               [--arrivals FILE --devices N]   stamps (arrivals.h)
 //               [--delay-us D]                  each answer comes so much later
-//               [--max-streams M] [--goaway-every N] [--stall-at S --stall-for S]
+//               [--max-streams M] [--goaway-every N]
+//               [--stall-for S]                 is silent for so long at each SIGUSR1
 //
 // Says READY, and on SIGTERM what it saw, as JSON. One thread, one epoll.
 #include <algorithm>
@@ -38,6 +39,7 @@ namespace {
 using namespace knuckle::bench;
 
 volatile std::sig_atomic_t is_stopped = 0;
+volatile std::sig_atomic_t is_to_stall = 0;
 
 struct Options {
     uint64_t delay_ns;
@@ -298,6 +300,7 @@ private:
     template <typename Later>
     void end(uint32_t stream, Later later) {
         const Stream& request = streams_[slot_of(stream)];
+        if (arrivals_ != nullptr) arrivals_->total().fetch_add(1, std::memory_order_relaxed);
         if (arrivals_ != nullptr && request.device < arrivals_->size()) {
             Arrival& arrival = (*arrivals_)[request.device];
             arrival.end_ns.store(now_ns(), std::memory_order_relaxed);
@@ -341,7 +344,6 @@ public:
         : options_{.delay_ns = arguments.count("--delay-us", 0) * 1'000,
                    .streams_max = static_cast<uint32_t>(arguments.count("--max-streams", 1'000)),
                    .goaway_every = arguments.count("--goaway-every", 0)},
-          stall_at_ns_(static_cast<int64_t>(arguments.real("--stall-at", 0) * 1e9)),
           stall_for_us_(static_cast<useconds_t>(arguments.real("--stall-for", 0) * 1e6)),
           tls_(TlsContext::server(arguments.text("--cert"), arguments.text("--key"), "h2")),
           epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
@@ -360,12 +362,11 @@ public:
     }
 
     void run() {
-        const int64_t begin = now_ns();
         std::array<epoll_event, 64> events;
         while (is_stopped == 0) {
-            if (stall_for_us_ != 0 && now_ns() - begin > stall_at_ns_) {
+            if (is_to_stall != 0) {
+                is_to_stall = 0;
                 ::usleep(stall_for_us_);
-                stall_for_us_ = 0;
             }
             timespec patience{.tv_sec = 0, .tv_nsec = 100'000'000};
             if (!due_.empty()) {
@@ -449,7 +450,6 @@ private:
     }
 
     Options options_;
-    int64_t stall_at_ns_;
     useconds_t stall_for_us_;
     Seen seen_;
     TlsContext tls_;
@@ -466,6 +466,7 @@ int main(int argc, char** argv) {
     ::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGTERM, [](int) { is_stopped = 1; });
+    std::signal(SIGUSR1, [](int) { is_to_stall = 1; });
     try {
         Server server{Arguments(argc, argv)};
         std::printf("READY\n");

@@ -6,16 +6,18 @@ bench/results/DATE.md with its plots.  bench/README.md says what each figure is.
     run.py --build build [--quick] [PART ...]
 
 What a part found is kept in build/bench/found/PART.json, so that a run may be made part by part."""
-import argparse, datetime, json, os, re, subprocess, sys, time
+import argparse, datetime, json, os, re, signal, subprocess, sys, time
 
-from bars import micro_table, table
+from bars import micro_table, peer_table, table
 from callgrind import Callgrind, callgrind
 from measure import Candidate, Process, Series, Setup, alternate, middle, spread, stop_all, wait_for_quiet, window
+from peers import GATEWAYS, PEERS, installed
 from plots import Plot
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FRONTS = {"plain": False, "tls": True}
 BOTH = ["floor", "knuckle"]
+PEER_RATE = 200
 
 
 # ---- parts: each returns a Series ----------------------------------------------------------------
@@ -67,6 +69,42 @@ def part_micro(setup):
             name = line["name"]
             parts = ["WholeKnock::ask()", "WholeKnock::reply()"] if name == "whole" else [f"Stages::{name}()"]
             line["instructions"] = sum(each["knuckle::bench::" + part] for part in parts)
+    return found
+
+
+def part_peers(setup):
+    """The gateways that are installed (peers.py), as shipped and tuned, and ours: pushes a second that
+    arrive at APNs, all on one core; latency at a rate that most of them can keep."""
+    found = Series()
+    names = installed(setup, GATEWAYS)
+    for name in sorted(set(GATEWAYS) - set(names)):
+        print(f"  peers: {name} is not installed (make peers), so it takes no part", file=sys.stderr)
+    kinds = [("knuckle", "")] + [(name, setting) for name in names for setting in PEERS[name].settings]
+    broken = set()
+    for kind, setting in alternate(setup.peer_rounds, kinds):
+        label = f"{kind} {setting}".strip()
+        if label in broken:
+            continue
+        try:
+            peer = Candidate(setup, "knuckle", tokens=100_000) if kind == "knuckle" else PEERS[kind](setup, setting)
+            for part, words in (("", ["--connections", 64, "--seconds", setup.seconds, "--warm", setup.peer_warm]),
+                                ("paced ", ["--connections", 64, "--rate", PEER_RATE, "--seconds", setup.seconds])):
+                one = window(peer.load(*words), {"gw": peer.server})
+                if one["answered"] == 0:
+                    raise RuntimeError("it answers no knock with 2xx")
+                found.add(f"{label} {part}rate", one["arrived_measured"] / one["seconds"])
+                found.add(f"{label} {part}cpu", one["used_gw"] / max(1, one["arrived_measured"]))
+                found.add(f"{label} {part}p50", one["knock"]["p50"])
+                found.add(f"{label} {part}p99", one["knock"]["p99"])
+                found.add(f"{label} {part}lost", one["lost"] + one["errors"] + one["unanswered"])
+            found.add(f"{label} RSS", peer.server.memory_kib()["rss"] / 1024)
+            peer.stop()
+        except RuntimeError as error:
+            broken.add(label)
+            found.setdefault("broken", []).append(f"{label}: {error}")
+            print(f"  peers: {label}: {error}", file=sys.stderr)
+            stop_all()
+    found["labels"] = [f"{kind} {setting}".strip() for kind, setting in kinds if f"{kind} {setting}".strip() not in broken]
     return found
 
 
@@ -138,34 +176,31 @@ def part_tokens(setup):
 
 
 def part_connections(setup):
-    """CPU and latency at 5,000 knocks a second by connections; memory of an idle one."""
+    """CPU and latency at 5,000 knocks a second beside so many idle connections; memory of one of these,
+    and what is given back ten seconds after they were closed."""
     found = Series()
     for kind in alternate(min(3, setup.rounds), BOTH):
-        for tls in (False, True):
-            front = "tls" if tls else "plain"
+        for front, tls in FRONTS.items():
             candidate = Candidate(setup, kind, tls)
-            idle = candidate.server.memory_kib()
+            memory = lambda: candidate.server.memory_kib()["own"]
+            idle = memory()
             if tls:
-                found.add(f"{kind} idle KiB", idle["own"])
-            for idle_count in (0, setup.many):
-                one = window(candidate.load("--rate", 5_000, "--connections", 100, "--idle", idle_count, "--seconds", setup.seconds),
-                             {"gw": candidate.server})
-                found.add(f"{kind} {front} {idle_count} cpu", one["cpu_gw"])
-                found.add(f"{kind} {front} {idle_count} p99", one["knock"]["p99"])
+                found.add(f"{kind} idle KiB", idle)
+            for count in setup.idle:
+                one = window(candidate.load("--rate", 5_000, "--connections", 100, "--idle", count, "--seconds", setup.seconds),
+                             {"gw": candidate.server}, at_end=memory)
+                found.add(f"{kind} {front} {count} cpu", one["cpu_gw"])
+                found.add(f"{kind} {front} {count} p50", one["knock"]["p50"])
+                found.add(f"{kind} {front} {count} p99", one["knock"]["p99"])
+                found.add(f"{kind} {front} {count} MiB", one["extra"] / 1024)
+                if count == 0:
+                    few = one["extra"]
                 note_losses(found, kind, one)
-            load = Process(candidate.load("--rate", 1, "--connections", 1, "--idle", setup.many, "--seconds", 3, "--warm", 0), 1)
-            for line in load.process.stdout:
-                if line.startswith("MARK"):
-                    break
-            time.sleep(0.5)
-            open_ = candidate.server.memory_kib()["own"]
-            load.process.wait()
-            load.stop()
-            time.sleep(10 if kind == "knuckle" else 1)
-            after = candidate.server.memory_kib()["own"]
+            found.add(f"{kind} {front} KiB a connection", (one["extra"] - few) / setup.many)
+            if kind == "knuckle":
+                time.sleep(10)
+                found.add(f"{kind} {front} given back", (one["extra"] - memory()) / max(1, one["extra"] - few))
             candidate.stop()
-            found.add(f"{kind} {front} KiB a connection", (open_ - idle["own"]) / setup.many)
-            found.add(f"{kind} {front} given back", (open_ - after) / max(1, open_ - idle["own"]))
     return found
 
 
@@ -186,32 +221,56 @@ def part_faults(setup):
     found.add("goaways", json.loads(candidate.stop().splitlines()[-1])["goaways"])
     for name in ("lost", "doubled", "errors"):
         found.add(f"goaway {name}", one[name])
-    candidate = Candidate(setup, "knuckle", mock_more=["--stall-at", "4", "--stall-for", "3"])
-    load = Process(candidate.load("--rate", 1_000, "--connections", 4_000, "--seconds", 8, "--warm", 0), 1)
-    before = peak = 0  # before: with all connections open and knocking, and APNs answering
-    begin = time.time()
-    while load.process.poll() is None:
-        peak = max(peak, candidate.server.memory_kib()["own"])
-        if time.time() - begin < 2.5:
-            before = peak
-        time.sleep(0.1)
-    one = json.loads(load.stop().splitlines()[-1])
+    silence(setup, found)
+    return found
+
+
+def silence(setup, found):
+    """APNs says nothing for three seconds. Every connection has knocked before, so what memory grows by is
+    the waiting knocks'."""
+    candidate = Candidate(setup, "knuckle", mock_more=["--stall-for", "3"])
+    load = Process(candidate.load("--rate", 1_000, "--constant", "--connections", 3_500, "--warm", 4, "--seconds", 5), 1)
+    before = peak = 0
+    for line in load.process.stdout:
+        if line.startswith("MARK"):
+            before = candidate.server.memory_kib()["own"]
+            os.kill(candidate.apns.pid, signal.SIGUSR1)
+            end = time.time() + 2.9
+            while time.time() < end:
+                time.sleep(0.1)
+                peak = max(peak, candidate.server.memory_kib()["own"])
+        elif line.startswith("{"):
+            one = json.loads(line)
+    load.stop()
     candidate.stop()
     for name in ("lost", "doubled", "errors"):
         found.add(f"silence {name}", one[name])
-    found.add("silence KiB a waiting knock", (peak - before) / 3_000)
-    return found
+    found.add("silence KiB a waiting knock", (peak - before) / 2_900)
 
 
 def part_start(setup):
-    """From exec to the first answer."""
+    """From exec to the first answer, the database not in memory; and how often a thread had to wait for the
+    disk while knocks came from then on."""
     found = Series()
     for _ in range(setup.rounds):
+        evict(setup.store("knuckle", setup.tokens) + "/data.mdb")
         candidate = Candidate(setup, "knuckle")
         window_free(candidate.load("--connections", 1, "--knocks", 1, "--warm", 0))
         found.add("first answer", time.time() - candidate.began)
+        faults = candidate.server.major_faults()
+        one = window(candidate.load("--rate", 1_000, "--connections", 32, "--seconds", setup.seconds, "--warm", 0), {"gw": candidate.server})
+        found.add("faults", candidate.server.major_faults() - faults)
+        found.add("p99", one["knock"]["p99"])
+        note_losses(found, "knuckle", one)
         candidate.stop()
     return found
+
+
+def evict(path):
+    """Out of the page cache."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def part_handshake(setup):
@@ -228,14 +287,25 @@ def part_handshake(setup):
 
 
 def part_workers(setup):
-    """CPU of a knock with one worker and with two, 4,000 a second over 64 connections."""
+    """CPU of a knock with one worker and with two, at 4,000 a second and saturated; how the two share; and
+    how often any thread waited for a lock."""
     found = Series()
     for workers in alternate(setup.rounds, [1, 2]):
         candidate = Candidate(setup, "knuckle", core="0" if workers == 1 else "0,1", workers=workers)
-        one = window(candidate.load("--rate", 4_000, "--connections", 64, "--seconds", setup.seconds), {"gw": candidate.server})
-        found.add(f"{workers} cpu", one["cpu_gw"])
-        note_losses(found, "knuckle", one)
+        for name, words in (("", ["--rate", 4_000]), ("saturated ", [])):
+            before = candidate.server.cpu_by_thread()
+            one = window(candidate.load("--connections", 64, "--seconds", setup.seconds, *words), {"gw": candidate.server})
+            found.add(f"{workers} {name}cpu", one["cpu_gw"])
+            note_losses(found, "knuckle", one)
+            used = sorted((after - before.get(task, 0) for task, after in candidate.server.cpu_by_thread().items()), reverse=True)
+            if workers == 2:
+                found.add(f"{name}least share", used[1] / (used[0] + used[1]))
         candidate.stop()
+    out, knocks = f"{setup.work}/workers.strace", 20_000
+    candidate = Candidate(setup, "knuckle", core=None, workers=2, prefix=["strace", "-f", "-c", "-o", out])
+    window_free(candidate.load("--connections", 64, "--knocks", knocks, "--warm", 0))
+    candidate.stop()
+    found.add("lock waits", calls_in(out).get("futex", 0) / knocks)
     return found
 
 
@@ -274,7 +344,7 @@ def plot_all(setup, found, folder):
 
 
 def tables(found):
-    lines = []
+    lines = peer_table(found["peers"]) if "peers" in found else []
     for front in FRONTS if "micro" in found else []:
         lines += micro_table(found["micro"], front)
     return lines + (profile(found) if "count" in found else [])

@@ -82,6 +82,7 @@ const std::vector<Library> kLibraries = {
     {"poll.h", "net app"},
     {"signal.h", "net app"},
     {"pthread.h", "app store"},
+    {"malloc.h", "base"},
 };
 
 // Headers of the operating system that any module may include, by the beginning of their name.

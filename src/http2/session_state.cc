@@ -2,6 +2,7 @@
 #include "http2/session_state.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -131,6 +132,26 @@ int on_stream_close(nghttp2_session*, int32_t id, uint32_t error_code, void* use
     return 0;
 }
 
+// nghttp2 takes five pieces of memory for a request and its answer.
+
+Recycler& recycler_of(void* user) { return *static_cast<Recycler*>(user); }
+
+void* take_memory(size_t size, void* user) { return recycler_of(user).take(size); }
+
+void* take_zeroed(size_t count, size_t size, void* user) {
+    size_t total = 0;
+    if (__builtin_mul_overflow(count, size, &total)) return nullptr;
+    void* const piece = take_memory(total, user);
+    if (piece != nullptr) std::memset(piece, 0, total);
+    return piece;
+}
+
+void* resize_memory(void* piece, size_t size, void* user) {
+    return recycler_of(user).resize(piece, size);
+}
+
+void give_back_memory(void* piece, void* user) { recycler_of(user).give_back(piece); }
+
 nghttp2_session* make_nghttp2(State& state) {
     nghttp2_session_callbacks* callbacks = nullptr;
     must(nghttp2_session_callbacks_new(&callbacks));
@@ -153,8 +174,9 @@ nghttp2_session* make_nghttp2(State& state) {
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
 
+    nghttp2_mem memory{&state.memory, take_memory, give_back_memory, take_zeroed, resize_memory};
     nghttp2_session* nghttp2 = nullptr;
-    must(nghttp2_session_client_new2(&nghttp2, callbacks, &state, option));
+    must(nghttp2_session_client_new3(&nghttp2, callbacks, &state, option, &memory));
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
     return nghttp2;

@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "base/recycler.h"
 #include "base/result.h"
 #include "http2/head_encoder.h"
 #include "http2/session.h"
@@ -58,6 +59,7 @@ struct Session::State {
     void note_goaway(const nghttp2_goaway& goaway);
 
     SessionOptions options;
+    Recycler memory;  // nghttp2's
     nghttp2_session* nghttp2;
     // Twice as many as can be open, and the one shown: answers may wait to be pulled while their
     // successors are already submitted.

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/spares.h"
 #include "tls/context_state.h"
 
 namespace knuckle::tls {
@@ -28,9 +29,19 @@ constexpr short kEccKeyBitsMin = 256;
 // minutes; wolfSSL changes the tickets' key every hour and wants at most half of that.
 constexpr int kTicketLifetimeSeconds = 20 * 60;
 
+// wolfSSL takes memory for each record that it reads or writes, so that an idle connection needs
+// none. They may end on another thread than they began.
+constinit thread_local Spares spares;
+
+void* take_memory(size_t size) { return spares.take(size); }
+void* resize_memory(void* piece, size_t size) { return spares.resize(piece, size); }
+void give_back_memory(void* piece) { spares.give_back(piece); }
+
 // wolfSSL's tables are set up once per process and stay until its end.
 void start_library() {
-    static const bool is_started = wolfSSL_Init() == WOLFSSL_SUCCESS;
+    static const bool is_started =
+        wolfSSL_SetAllocators(take_memory, give_back_memory, resize_memory) == 0 &&
+        wolfSSL_Init() == WOLFSSL_SUCCESS;
     KNUCKLE_ASSERT(is_started);
 }
 

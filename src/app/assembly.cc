@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "store/records.h"
 #include "tls/certificate.h"
+#include "tls/pkcs12.h"
 
 namespace knuckle::app {
 
@@ -68,8 +69,13 @@ struct Builder {
     // False: a mistake was reported.
     bool read_client_certificate(const config::App& app,
                                  const std::string& prefix,
-                                 std::string& certificate,
-                                 std::string& key);
+                                 tls::PrivateIdentity& identity);
+    std::optional<tls::PrivateIdentity> read_pkcs12(const config::Apns& apns,
+                                                    const std::string& prefix,
+                                                    std::string_view file);
+    std::optional<tls::PrivateIdentity> read_pem(const config::Apns& apns,
+                                                 const std::string& prefix,
+                                                 std::string&& file);
     void add_listener(const config::Listen& listen);
     void add_app(const config::App& app);
     void add_webhook(const config::Feedback& feedback);
@@ -87,6 +93,13 @@ UnixTime read_clock() {
     return {std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
 }
 
+// A file has a line end where a password has none; blanks may belong to it.
+std::string without_line_end(std::string text) {
+    if (text.ends_with('\n')) text.pop_back();
+    if (text.ends_with('\r')) text.pop_back();
+    return text;
+}
+
 std::optional<tls::CertificateFacts> Builder::note_certificate(uint32_t line,
                                                                const std::string& key,
                                                                const std::string& file,
@@ -101,27 +114,60 @@ std::optional<tls::CertificateFacts> Builder::note_certificate(uint32_t line,
     return std::move(*facts);
 }
 
+std::optional<tls::PrivateIdentity> Builder::read_pkcs12(const config::Apns& apns,
+                                                         const std::string& prefix,
+                                                         std::string_view file) {
+    std::string password;
+    if (!apns.certificate_password_file.empty()) {
+        auto text =
+            read(apns.line, prefix + "certificate_password_file", apns.certificate_password_file);
+        if (!text) return std::nullopt;
+        password = without_line_end(std::move(*text));
+    }
+    Result<tls::PrivateIdentity> identity = tls::open_pkcs12(as_bytes(file), password);
+    if (identity) return std::move(*identity);
+    complain(apns.line, prefix + "certificate", apns.certificate, identity.error());
+    return std::nullopt;
+}
+
+std::optional<tls::PrivateIdentity> Builder::read_pem(const config::Apns& apns,
+                                                      const std::string& prefix,
+                                                      std::string&& file) {
+    auto key = read(apns.line, prefix + "certificate_key", apns.certificate_key);
+    if (!key) return std::nullopt;
+    return tls::PrivateIdentity{.certificate_pem = std::move(file), .key_pem = std::move(*key)};
+}
+
 bool Builder::read_client_certificate(const config::App& app,
                                       const std::string& prefix,
-                                      std::string& certificate,
-                                      std::string& key) {
+                                      tls::PrivateIdentity& identity) {
     const config::Apns& apns = app.apns;
-    auto certificate_pem = read(apns.line, prefix + "certificate", apns.certificate);
-    auto key_pem = read(apns.line, prefix + "certificate_key", apns.certificate_key);
-    if (!certificate_pem || !key_pem) return false;
-    // PKCS#12 is binary, a DER sequence: 0x30.
-    if (certificate_pem->starts_with('0')) {
-        complain(
-            apns.line,
-            prefix + "certificate",
-            "\"" + apns.certificate +
-                "\": is not PEM; convert what the keychain exported with: openssl pkcs12 -legacy "
-                "-in FILE.p12 -clcerts -nokeys -out certificate.pem, and: openssl pkcs12 -legacy "
-                "-in FILE.p12 -nocerts -nodes -out key.pem");
+    auto file = read(apns.line, prefix + "certificate", apns.certificate);
+    if (!file) return false;
+    const bool is_for_pem = !apns.certificate_key.empty();
+    if (tls::holds_pem(*file) && !is_for_pem) {
+        complain(apns.line,
+                 prefix + "certificate_key",
+                 "missing; \"" + apns.certificate + "\" is PEM, which needs the file of its key");
         return false;
     }
-    const auto facts = note_certificate(
-        apns.line, prefix + "certificate", apns.certificate, *certificate_pem, "app " + app.name);
+    // A DER sequence: 0x30.
+    if (file->starts_with('0') && is_for_pem) {
+        complain(apns.line,
+                 prefix + "certificate_key",
+                 "\"" + apns.certificate +
+                     "\" is PKCS#12 and holds its key: take certificate_key away, and give "
+                     "certificate_password_file");
+        return false;
+    }
+    auto read =
+        is_for_pem ? read_pem(apns, prefix, std::move(*file)) : read_pkcs12(apns, prefix, *file);
+    if (!read) return false;
+    const auto facts = note_certificate(apns.line,
+                                        prefix + "certificate",
+                                        apns.certificate,
+                                        read->certificate_pem,
+                                        "app " + app.name);
     if (!facts) return false;
     const UnixTime now = read_clock();
     if (facts->not_after < now || facts->not_before > now) {
@@ -139,8 +185,7 @@ bool Builder::read_client_certificate(const config::App& app,
                  "\"" + apns.topic + "\": the certificate is not for this topic");
         return false;
     }
-    certificate = std::move(*certificate_pem);
-    key = std::move(*key_pem);
+    identity = std::move(*read);
     return true;
 }
 
@@ -189,16 +234,18 @@ std::optional<size_t> Builder::add_credential(const config::Apns& apns, const st
 void Builder::add_lane(const config::App& app, const std::string& prefix) {
     const config::Apns& apns = app.apns;
     const bool has_certificate = !apns.certificate.empty();
-    std::string certificate;
-    std::string key;
-    if (has_certificate && !read_client_certificate(app, prefix, certificate, key)) return;
+    tls::PrivateIdentity identity;
+    if (has_certificate && !read_client_certificate(app, prefix, identity)) return;
     const std::optional<size_t> credential =
         has_certificate ? engine::kNoCredential : add_credential(apns, prefix);
     const std::string ca_file = apns.ca_file.empty() ? kSystemBundle : apns.ca_file;
     const auto authorities = read(apns.line, prefix + "ca_file", ca_file);
     if (!credential || !authorities) return;
-    Result<tls::Context> context = tls::Context::client(
-        {.ca_pem = *authorities, .certificate_pem = certificate, .key_pem = key, .alpn = "h2"});
+    Result<tls::Context> context =
+        tls::Context::client({.ca_pem = *authorities,
+                              .certificate_pem = identity.certificate_pem,
+                              .key_pem = identity.key_pem,
+                              .alpn = "h2"});
     if (!context) {
         return has_certificate
                    ? complain(apns.line, prefix + "certificate", apns.certificate, context.error())

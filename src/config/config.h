@@ -55,12 +55,13 @@ struct Apns {
     std::string key_file;
     std::string key_id;
     std::string team_id;
-    std::string certificate;
-    std::string certificate_key;
-    Address endpoint;                   // default: Apple's host for the environment, port 443
-    std::string ca_file;                // empty: the system's bundle
-    std::string collapse_id = "knock";  // at most 64 bytes; "" sends none
-    Duration expiration = hours(24);    // how long Apple keeps a push for a phone that is off
+    std::string certificate;                // PEM with its key beside it, or PKCS#12
+    std::string certificate_key;            // PEM only
+    std::string certificate_password_file;  // PKCS#12 only; empty: no password
+    Address endpoint;                       // default: Apple's host for the environment, port 443
+    std::string ca_file;                    // empty: the system's bundle
+    std::string collapse_id = "knock";      // at most 64 bytes; "" sends none
+    Duration expiration = hours(24);        // how long Apple keeps a push for a phone that is off
     uint32_t line = 0;
 
     bool operator==(const Apns&) const = default;

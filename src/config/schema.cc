@@ -152,14 +152,21 @@ bool read_optional_file(Table& table, std::string_view key, std::string& to) {
     return table.has(key) && !(is_sound && to.empty());
 }
 
-// A key or a certificate, never both.
+// A key or a certificate, never both. What is in the file of a certificate decides what else it
+// needs, which app/assembly.cc knows.
 void read_credential(Table& table, Apns& apns) {
     const bool has_certificate = read_optional_file(table, "certificate", apns.certificate);
     const bool has_its_key = read_optional_file(table, "certificate_key", apns.certificate_key);
-    if (!has_certificate && !has_its_key) return read_key(table, apns);
-    if (!has_certificate || !has_its_key) {
-        table.add_mistake(has_certificate ? "certificate_key" : "certificate",
-                          "missing; certificate and certificate_key belong together");
+    const bool has_password =
+        read_optional_file(table, "certificate_password_file", apns.certificate_password_file);
+    if (!has_certificate && !has_its_key && !has_password) return read_key(table, apns);
+    if (!has_certificate) {
+        table.add_mistake("certificate", "missing; a key or a password of it is of no use alone");
+    }
+    if (has_its_key && has_password) {
+        table.add_mistake("certificate_password_file",
+                          "is for PKCS#12, which holds its key, and certificate_key is for PEM; "
+                          "take one of the two away");
     }
     for (const std::string_view key : {"key_file", "key_id", "team_id"}) {
         std::string unused;

@@ -300,8 +300,14 @@ TEST_CASE("a gateway that is started again and again shows the same provider tok
 TEST_CASE("an app may show a client certificate instead of provider tokens", "[provider]") {
     World world({"--tls", "demands_certificate"});
     SECTION("with one the pushes go out, without a token") {
-        world.config.certificate = world.apns.file("client.pem");
-        world.config.certificate_key = world.apns.file("client.key");
+        const bool is_pkcs12 = GENERATE(false, true);
+        if (is_pkcs12) {
+            world.config.certificate = world.apns.file("client.p12");
+            world.config.certificate_password_file = world.dir.write("password", "knuckle\n");
+        } else {
+            world.config.certificate = world.apns.file("client.pem");
+            world.config.certificate_key = world.apns.file("client.key");
+        }
         Gateway& gateway = world.start();
         CHECK(gateway.readiness().body == "ready\n");
         CHECK(gateway.metric(

@@ -16,6 +16,7 @@
 
 #include "tests/integration/world.h"
 #include "tests/support/certificates.h"
+#include "tests/support/pkcs12_files.h"
 
 namespace knuckle::test {
 
@@ -249,19 +250,80 @@ TEST_CASE("a client certificate that Apple would refuse stops the start", "[star
         CHECK(says("apps.chat.apns.certificate"));
         CHECK(says("private key does not belong to the certificate"));
     }
-    SECTION("what the keychain exports, which is not PEM") {
-        using namespace std::string_literals;
-        const std::string pkcs12 = "\x30\x82\x0a\x00\x02\x01\x03\x30\x82"s;
-        start.config.certificate = start.dir.write("client.p12", pkcs12);
-        CHECK(says("is not PEM"));
-        CHECK(says("openssl pkcs12 -legacy -in FILE.p12 -clcerts -nokeys -out certificate.pem"));
-        // A log line has an end, but what `check` prints has none.
-        CHECK(
-            start.check().says("openssl pkcs12 -legacy -in FILE.p12 -nocerts -nodes -out key.pem"));
+    SECTION("PEM without its key") {
+        start.config.certificate_key.clear();
+        CHECK(says("apps.chat.apns.certificate_key: missing; "));
     }
     SECTION("no certificate") {
         start.config.certificate = start.dir.write("empty.pem", "nothing\n");
         CHECK(says("holds no certificate in PEM form"));
+    }
+    CHECK_FALSE(std::filesystem::exists(start.config.data_dir));
+}
+
+TEST_CASE("PKCS#12 is taken as it was exported, or the start says what is wrong", "[start]") {
+    Start start;
+    const Authority authority = make_authority();
+    const auto use = [&](std::string_view file, std::string_view password) {
+        start.config.certificate = start.dir.write("client.p12", file);
+        start.config.certificate_key.clear();
+        start.config.certificate_password_file = start.dir.write("client.password", password);
+    };
+    const auto issue = [&](std::string_view name, const Issue& how = {}) {
+        return export_pkcs12(issue_client(authority, name, how), "secret");
+    };
+    const auto says = [&](std::string_view words) {
+        const Outcome served = start.serve();
+        const Outcome checked = start.check();
+        UNSCOPED_INFO(served.text << checked.text);
+        return served.says(words) && checked.says(words) && served.says("knuckle.toml:");
+    };
+    const std::string good = issue("Apple Push Services: org.example.chat");
+    for (const std::string_view password : {"secret", "secret\n", "secret\r\n"}) {
+        use(good, password);
+        CHECK(start.check().status == 0);
+    }
+    SECTION("without a password") {
+        use(pkcs12::decode(pkcs12::kEmptyPassword), "");
+        CHECK(start.check().status == 0);
+        start.config.certificate_password_file.clear();
+        CHECK(start.check().status == 0);
+    }
+    SECTION("with a wrong password") {
+        use(good, "other");
+        CHECK(says("cannot be opened with this password, or is damaged"));
+        CHECK_FALSE(start.check().says("other"));
+    }
+    SECTION("with a file of a password that is not there") {
+        start.config.certificate_password_file = start.dir / "none";
+        CHECK(says("apps.chat.apns.certificate_password_file"));
+    }
+    SECTION("without a private key") {
+        use(pkcs12::decode(pkcs12::kWithoutKey), pkcs12::kPassword);
+        CHECK(says("holds no private key; export the certificate with its key"));
+    }
+    SECTION("under an encryption that is not read") {
+        use(pkcs12::decode(pkcs12::kUnknownEncryption), pkcs12::kPassword);
+        CHECK(says("cannot be decrypted"));
+        // A log line has an end, but what `check` prints has none.
+        CHECK(start.check().says("openssl pkcs12 -export -in all.pem -out NEW.p12"));
+    }
+    SECTION("which has expired") {
+        use(issue("org.example.chat", {.validity = Validity::expired}), "secret");
+        CHECK(says("has expired; get a new one from Apple"));
+    }
+    SECTION("which is for another app") {
+        use(issue("Apple Push Services: org.example.other"), "secret");
+        CHECK(says("the certificate is not for this topic"));
+    }
+    SECTION("with a key beside it") {
+        start.config.certificate_key = start.dir.write("client.key", "");
+        start.config.certificate_password_file.clear();
+        CHECK(says("is PKCS#12 and holds its key: take certificate_key away"));
+    }
+    SECTION("which is none") {
+        use("nothing\n", "secret");
+        CHECK(says("is no PKCS#12 file, or is damaged or cut short"));
     }
     CHECK_FALSE(std::filesystem::exists(start.config.data_dir));
 }

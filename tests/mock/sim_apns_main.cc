@@ -36,8 +36,8 @@ constexpr const char* kHelp =
     "sim_apns: a simulated Apple Push Notification service on loopback.\n"
     "\n"
     "  --dir DIR        certificates and the provider's key live here: ca.pem, server.pem,\n"
-    "                   server.key, apns.p8, client.pem, client.key; made if they are\n"
-    "                   missing (required)\n"
+    "                   server.key, apns.p8, client.pem, client.key, client.p12 (its\n"
+    "                   password is knuckle); made if they are missing (required)\n"
     "  --port N         of APNs; 0, the default, is any free one\n"
     "  --control N      of the control interface, see tests/mock/apns_control.h; 0 is any\n"
     "  --topic ID       a bundle id of the team; may be repeated (default org.example.demo)\n"
@@ -166,8 +166,10 @@ void make_files(const std::filesystem::path& directory,
         write_identity(directory / "expired",
                        test::issue_server(authority, names, {.validity = test::Validity::expired}));
         write_identity(directory / "unknown_ca", test::issue_server(stranger, names));
-        write_identity(directory / "client",
-                       test::issue_client(authority, "Apple Push Services: " + topic));
+        const test::Identity client =
+            test::issue_client(authority, "Apple Push Services: " + topic);
+        write_identity(directory / "client", client);
+        write_file(directory / "client.p12", test::export_pkcs12(client, "knuckle"));
         write_identity(directory / "server", test::issue_server(authority, names));
     }
     if (!std::filesystem::exists(directory / "apns.p8")) {

@@ -13,6 +13,8 @@
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/pkcs12.h>
+#include <wolfssl/wolfcrypt/pwdbased.h>
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/rsa.h>
 
@@ -244,6 +246,22 @@ Identity identity_from(const Subject& subject, const Issue& issue, const Authori
             .key_pem = to_pem(key.pkcs8(), PKCS8_PRIVATEKEY_TYPE)};
 }
 
+Bytes to_der(std::string_view pem, int type) {
+    Bytes der(pem.size());
+    const int size = type == CERT_TYPE ? wc_CertPemToDer(bytes(pem).data(),
+                                                         static_cast<int>(pem.size()),
+                                                         der.data(),
+                                                         static_cast<int>(der.size()),
+                                                         type)
+                                       : wc_KeyPemToDer(bytes(pem).data(),
+                                                        static_cast<int>(pem.size()),
+                                                        der.data(),
+                                                        static_cast<int>(der.size()),
+                                                        nullptr);
+    der.resize(checked(size, "reading PEM"));
+    return der;
+}
+
 }  // namespace
 
 Authority make_authority(std::string_view name, const Issue& issue) {
@@ -266,6 +284,53 @@ Identity issue_server(const Authority& authority,
 
 Identity issue_client(const Authority& authority, std::string_view name, const Issue& issue) {
     return identity_from({.name = name, .purpose = "clientAuth"}, issue, authority);
+}
+
+std::string export_pkcs12(const Identity& identity, const std::string& password) {
+    constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+    Bytes leaf = to_der(identity.certificate_pem, CERT_TYPE);
+    Bytes pkcs8 = to_der(identity.key_pem, PRIVATEKEY_TYPE);
+    word32 at = 0;
+    const word32 key_size =
+        checked(wc_GetPkcs8TraditionalOffset(pkcs8.data(), &at, static_cast<word32>(pkcs8.size())),
+                "reading a key");
+    Bytes key(pkcs8.begin() + at, pkcs8.begin() + at + key_size);
+    std::vector<Bytes> intermediates;
+    std::string_view rest = identity.certificate_pem;
+    for (rest.remove_prefix(rest.find(kEnd) + kEnd.size()); rest.find(kEnd) != rest.npos;
+         rest.remove_prefix(rest.find(kEnd) + kEnd.size()))
+        intermediates.push_back(to_der(rest, CERT_TYPE));
+    std::vector<WC_DerCertList> list(intermediates.size());
+    for (size_t i = 0; i < list.size(); ++i) {
+        list[i] = {.buffer = intermediates[i].data(),
+                   .bufferSz = static_cast<word32>(intermediates[i].size()),
+                   .next = i + 1 < list.size() ? &list[i + 1] : nullptr};
+    }
+    std::string secret = password;
+    std::string name = "knuckle";
+    const std::unique_ptr<WC_PKCS12, decltype(&wc_PKCS12_free)> file(
+        wc_PKCS12_create(secret.data(),
+                         static_cast<word32>(secret.size()),
+                         name.data(),
+                         key.data(),
+                         static_cast<word32>(key.size()),
+                         leaf.data(),
+                         static_cast<word32>(leaf.size()),
+                         list.empty() ? nullptr : list.data(),
+                         PBE_SHA1_DES3,
+                         PBE_SHA1_DES3,
+                         WC_PKCS12_ITT_DEFAULT,
+                         WC_PKCS12_ITT_DEFAULT,
+                         0,
+                         nullptr),
+        &wc_PKCS12_free);
+    if (!file) throw std::runtime_error("certificates: writing PKCS#12 failed");
+    byte* der = nullptr;
+    int unused = 0;
+    const word32 size = checked(wc_i2d_PKCS12(file.get(), &der, &unused), "writing PKCS#12");
+    std::string written(reinterpret_cast<const char*>(der), size);
+    XFREE(der, nullptr, DYNAMIC_TYPE_PKCS);
+    return written;
 }
 
 }  // namespace knuckle::test

@@ -54,5 +54,7 @@ struct Identity {
 [[nodiscard]] Identity issue_client(const Authority& authority,
                                     std::string_view name,
                                     const Issue& issue = {});
+// As a keychain would export it: 3DES, the leaf and the intermediates.
+[[nodiscard]] std::string export_pkcs12(const Identity& identity, const std::string& password);
 
 }  // namespace knuckle::test

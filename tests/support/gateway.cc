@@ -102,7 +102,8 @@ std::string GatewayConfig::apns_keys() const {
     const std::string credential =
         certificate.empty()
             ? key("key_file", key_file) + key("key_id", kKeyId) + key("team_id", kTeamId)
-            : key("certificate", certificate) + key("certificate_key", certificate_key);
+            : key("certificate", certificate) + key("certificate_key", certificate_key) +
+                  key("certificate_password_file", certificate_password_file);
     return key("topic", kTopic) + key("environment", "sandbox") + key("endpoint", endpoint) +
            key("ca_file", ca_file) + credential;
 }

@@ -84,8 +84,9 @@ struct GatewayConfig {
     std::string endpoint = "127.0.0.1:9";
     std::string ca_file;
     std::string key_file;
-    std::string certificate;  // a client certificate instead of the key
-    std::string certificate_key;
+    std::string certificate;                // a client certificate instead of the key
+    std::string certificate_key;            // of one in PEM
+    std::string certificate_password_file;  // of one in PKCS#12
     std::string apns;
 };
 

@@ -341,12 +341,19 @@ TEST_CASE("an app has a key or a client certificate, and all that belongs to it"
     CHECK(config.apps[0].apns.certificate == "/c.pem");
     CHECK(config.apps[0].apns.certificate_key == "credential:c.key");
     CHECK(config.apps[0].apns.key_file.empty());
-    CHECK(apns(certificate) ==
-          Lines{"f:5:1: apps.chat.apns.certificate_key: missing; certificate and certificate_key "
-                "belong together"});
-    CHECK(apns(key + "certificate = \"\"\n") ==
-          Lines{"f:8:15: apps.chat.apns.certificate: missing; certificate and certificate_key "
-                "belong together"});
+    const std::string password = "certificate_password_file = \"credential:c.password\"\n";
+    const Config pkcs12 = config_of(kListen + kChatSecure + topic + certificate + password);
+    CHECK(pkcs12.apps[0].apns.certificate_password_file == "credential:c.password");
+    CHECK(pkcs12.apps[0].apns.certificate_key.empty());
+    CHECK(apns(certificate).empty());
+    for (const std::string& alone : {key, password}) {
+        CHECK(apns(alone + "certificate = \"\"\n") ==
+              Lines{"f:8:15: apps.chat.apns.certificate: missing; a key or a password of it is of "
+                    "no use alone"});
+    }
+    CHECK(apns(certificate + key + password) ==
+          Lines{"f:9:29: apps.chat.apns.certificate_password_file: is for PKCS#12, which holds its "
+                "key, and certificate_key is for PEM; take one of the two away"});
     CHECK(apns(certificate + key + "key_file = \"a.p8\"\nteam_id = \"DEF123GHIJ\"\n") ==
           Lines{"f:9:12: apps.chat.apns.key_file: is of no use with a certificate; take one of the "
                 "two away",
@@ -356,8 +363,10 @@ TEST_CASE("an app has a key or a client certificate, and all that belongs to it"
           Lines{"f:7:15: apps.chat.apns.certificate: is a whole number, must be the name of a "
                 "file"});
     // Empty is absent, so that the manual can show both.
-    CHECK(mistakes_in(kListen + kChatSecure + kApp +
-                      "certificate = \"\"\ncertificate_key = \"\"\n") == Lines{});
+    CHECK(mistakes_in(
+              kListen + kChatSecure + kApp +
+              "certificate = \"\"\ncertificate_key = \"\"\ncertificate_password_file = \"\"\n") ==
+          Lines{});
     CHECK(apns("").size() == 3);
 }
 

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// PKCS#12 files in base64, made by openssl 3 with the password "hunter2": a P-256 certificate for
+// org.example.chat until 2048, its key, and in some the certificate of its issuer. The library that
+// reads them cannot write most of these.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace knuckle::test::pkcs12 {
+
+inline constexpr const char* kPassword = "hunter2";
+
+// openssl pkcs12 -export -inkey key.pem -in leaf.pem
+inline constexpr const char* kModern =
+    "MIID3AIBAzCCA5IGCSqGSIb3DQEHAaCCA4MEggN/MIIDezCCAjIGCSqGSIb3DQEHBqCCAiMwggIfAgEAMIIC"
+    "GAYJKoZIhvcNAQcBMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgQEy3+5TY+rwICCAAwDAYIKoZI"
+    "hvcNAgkFADAdBglghkgBZQMEASoEEOCoejXuZr1z+j7QOrTIgkmAggGwt7B6PioQx0SCEheLUGVOhZdayDOE"
+    "YTVMFAjqaDS1YTlZs0diOBlfkVm1e07OlMQAABZNLTiWzoTsyUHEeDkKpEOpsZWRBcU13aPuV7rtT3lZAO1C"
+    "eN0Yf7kvY8hk6vQBwVqEJbzdUiOLjx1JYWCl5MYnOoLDnZCP953DGvLwpY/tAd+80Gq4PJX4RnUu5m3a2PdD"
+    "oz8lwZxRdLA655gE1x7qF9gw58bo+uFrOV7pyysApAR3XXFp0qab+jRsX6NgiuOdVMhGvS4FWon8XFmdNc0S"
+    "Degm9CSREt/WVvgGJE0ORPSqzToywwE86H4iKC5tTedYBRsC45FZOpNubWLvHh1Eu66lxTAtwcs8UjlQZMkN"
+    "iiSY5zDOraLH//s2lpqvxvhHI5za6qd19/mMrzpPjUmIMAKQhYRChZoh/HnDoQqJTygBa6IlRESTNbv6fWPJ"
+    "YovQbqDb2m5XAIuVZp4vmXFyt6CKOhaId86SugjTPc1KqAzvfB3l68T3MOHr5Uylp9hIeeY+EWMDQNHPo+zH"
+    "rhSMW1Nx/0A1ur/hQGDBh8IsWo0CLVv3BrmOLJj0x3V0MIIBQQYJKoZIhvcNAQcBoIIBMgSCAS4wggEqMIIB"
+    "JgYLKoZIhvcNAQwKAQKgge8wgewwVwYJKoZIhvcNAQUNMEowKQYJKoZIhvcNAQUMMBwECLkSv8WWp8dTAgII"
+    "ADAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQKxYt3HbQb52SXPnZD7Q94QSBkNFLRGoOyxmrCYG2cXkc"
+    "XWMZkljI0iQR4PY91ts4fnRdfCzwRG9TRjj3Xanu7QIJu4TfY/2HfF+cQFpO6BacFExxQk4HYleKAB4FASdS"
+    "uwLUaL1TnSLO1wduKTSgEp1tD4rsW5MgiVXw1yhcpiyhdGxlh+zwjU8cqdyQngjG68kux5dnIlS0sRoO8XIV"
+    "kBZEtjElMCMGCSqGSIb3DQEJFTEWBBTdmogzm8Pyq6K5srCD56PiYNRTBzBBMDEwDQYJYIZIAWUDBAIBBQAE"
+    "IGV6LbW442LiyDRiEc+5qS/dWIpe0KAjSXpzUKh9Mn7cBAjUX5O49j3NjAICCAA=";
+// the same, with -certfile ca.pem
+inline constexpr const char* kModernChain =
+    "MIIFjAIBAzCCBUIGCSqGSIb3DQEHAaCCBTMEggUvMIIFKzCCA+IGCSqGSIb3DQEHBqCCA9MwggPPAgEAMIID"
+    "yAYJKoZIhvcNAQcBMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAj+RMyt+U1eCwICCAAwDAYIKoZI"
+    "hvcNAgkFADAdBglghkgBZQMEASoEEEnw3dfymFfIlfh4l4OomfOAggNgA4OXLRf58t728umO2qVqFVnBubJT"
+    "DUitZV+4qlcZWXYLaJulA7rBr2Ox+WOujkLSY/PD6Vs9PclAPYg2gRRhhj9GLhOyMg0n+y8EMCO6Pm0RvPVq"
+    "LIZpJ+LCWA8pr2qYsUx4u02S32jPWOxEOF2554RadkaiXR8wX2RE0tOfYge2XifLAazF2ZwNCSeOOcm/yNKH"
+    "m5/TGzGHhdC8HUwBYTQ1zF3P7VfAHTGcvJWETN25QT84dEhDz2m4J23Zz4l8WYFYSFGZejlUcsZSmhzoDRGr"
+    "ioByI3Bj+tVhb0ytQx9xRYnPl8iTkuaeNTl4ZI5VJIz7QKXt1xnHjmw8WuBtDEVqBOgqLFgyWQ/vYnmOWy+I"
+    "m2eDKDsyG7E1LP/BaO1Izf1woHB8GHkjNS23HA2w1hbsaxkbqP9MfgBpoKwc3IDv2QDoGRFXfg4hkbESK2cv"
+    "yObSCNep5d806vrNQQKRZ4WS9fasgK+2CuCR4oTT81HxopLzoPKXMUkwENcSHp/sX4w3oGEBAK7SlA/ZbUcn"
+    "CQR6AUyjOapOuejeOr2gDwXjX0G/dl9Dr0pbnQ7ZZsPgum2ArBpSPN0HYsVSkirHbOPBfibklPEKVLEBycN0"
+    "VeT0IIZ48biVTVrGOzz1MeOrlD6iUCS0rLrOerlhItc7HW4A/rU26bILlbx4VnQXN2a2e9akDVYTxf85iuas"
+    "04mgkB8KPcjsaqu7Fp1vr4/c0C8RFtgEr+uzIaPfxSUy5ADMtz+0+xAGJJdl+bJau7NzMF6LDlf99eRnMyiy"
+    "33ottgW1s8lSW/IOR7jnn4LdjK0chWO6dlIQzUZscZpsLgYDIK77NYVsp78A9pI85tGNleUJiNioUEat8Nrj"
+    "lE8XdeBPZ6t+7Sw4v7+8fhXjSg4GDXJlpFNw1mplfaZeH7vEhyE3nMsCf+YubulyR6alHYZRPbhnhUb0+Fo8"
+    "uHTxJJiER7U6oULIZkBtoX5Tp8FnJFVKi8CJsVNH39hdNpDKly/uiYIyY7t7GpsFkeR/VWknvYPhDeswXWnE"
+    "FBOY/2zZtNd1IBYGwSjQAvwZuvLx8Bcd7nHo4PXxnuHKGs3HivxMeoA6vhrJX7T4Gbfx7om+8vyxIxLRV43v"
+    "oTsRDhvs0yXyalSh9KuSzDsvlMW6BGrUMIIBQQYJKoZIhvcNAQcBoIIBMgSCAS4wggEqMIIBJgYLKoZIhvcN"
+    "AQwKAQKgge8wgewwVwYJKoZIhvcNAQUNMEowKQYJKoZIhvcNAQUMMBwECNK11pR/PwWNAgIIADAMBggqhkiG"
+    "9w0CCQUAMB0GCWCGSAFlAwQBKgQQqI7LkHaLxmNLamTksBPVigSBkDO5DpeO/k8fE9Yt5/rxIxH4r0kSld7a"
+    "3KS3LZyzn/GCgdElR5RhcLMnC3jNYIIVmRcPOLgDtutjD1n3v1+e3jCwIl+mqviQhXtILIuSm/BRuBe5SvHn"
+    "iBBYi3XuG2zT2R+RGLAqBT9selgBRhgJCrbVY6hYNa4mRZtYM5mdAmN/oYPCGvVLwdOITCVt0LuIPDElMCMG"
+    "CSqGSIb3DQEJFTEWBBTdmogzm8Pyq6K5srCD56PiYNRTBzBBMDEwDQYJYIZIAWUDBAIBBQAEIETn9AqVLMR2"
+    "Tm2EIYc2+v4Ck917hTsnzESOmOrvc6EBBAhixa/aHwQ+GQICCAA=";
+// the same, with -legacy: as keychains do it
+inline constexpr const char* kLegacyChain =
+    "MIIE+gIBAzCCBMAGCSqGSIb3DQEHAaCCBLEEggStMIIEqTCCA58GCSqGSIb3DQEHBqCCA5AwggOMAgEAMIID"
+    "hQYJKoZIhvcNAQcBMBwGCiqGSIb3DQEMAQYwDgQI0cjnY1OArtACAggAgIIDWH5dgRHfC7vPbK4Tt7uCy/O5"
+    "AdGElxKSYG+Fz532pXqEyz5fOgKVs047OCLT0htwjYI5H76wWmnf9x6Pc4ilttRipDxHBVKaJ+uEyUF04Y1b"
+    "Z8eZOwI8Ap06dL0F1ZFvDQtcwGL5OdRZ60DvsInYXUf4pFn1yhqx/6xcIThgWlmnmKmQLN3n/8Uo1Oksl5rP"
+    "wuKhyxL/+1RvZVnR21WlavLRZ7TusPhRBWNynVdCBaUgElOreHIxz+Syp2qXnOIK1p0NNCotS9RkBzKdhas8"
+    "fJRTmXKLk2uZbE7CO9G7lv7toNy4XPnRbDf85w04Q5hrINXy/hYg+lsqsdB+V6eoxbx68NsYYp1RuQxFek4Y"
+    "zjeGQp9RJ4mR2Y7BqudEuhRopYnCoXVM4CGHnMY8TonGQqRWC9iMFlPxyAzhx1esa+6iPdoaW8QGndAuvuM4"
+    "JXRFbW7hGdxL9vO58bWJaOF3hRMJMqNRIFVoojYe154D8BjYPkB6ggfTNPVxG0hqjaUBk+ToqBm15icaaWFt"
+    "GE+KujmlmRyuq/QtyL/C8mig3jXdhmhxcYemHqPhYjOUTZcahfffn2wg09mepAtnL+RNUDw/eJ5yKNcr9vL8"
+    "Ip675uTDPb5rD6APBsxp9VSXcJ0PC2zH1FdXyg4XKFA58n+MFN6GPailRWOtgwlK8W+Lzi+L2N/9nwd/dpYO"
+    "Bje5RpoT+GrVAQQe/RSpVBTn7y0QlG4eW67TkBAwyx6N7Si+bXkhZ6xcjrKSts8y2lvyEOcADpR7ZlvnaxN0"
+    "grAVCGGLwGg+TVUtOynLQejfzB+DyK7O5wq7T/BIxOniK7Pe8aeWcInB2bQbWQoyk11uTHZWRRQqga5x9Lik"
+    "9rUv55//W3VJzZulbnZVLNX/oKXs0mms2jSsgwDblD9VFObDmCmdXtEeHQfBwpqNAXJY5J9PiiVb6ZyfPHyj"
+    "Xq87wjhW6bgHi/pIUAxoR03f4g2axbm7Vl4OIbail85OXR0uYXDZcH1nKt0lqcV++R/Cl1pVYaMDFWUYKNGA"
+    "m9IzqeXR1moP8frItbhJLLDyDoCIbTEiIiYN9ex5xn7k6gjd5zRUmzhlLO/Ga1i003tGEghdE3rLX4kbTrfF"
+    "0jnPf03c95l2KGOycRPB/8P+8vMwggECBgkqhkiG9w0BBwGggfQEgfEwge4wgesGCyqGSIb3DQEMCgECoIG0"
+    "MIGxMBwGCiqGSIb3DQEMAQMwDgQIQ/J6t4h0xOYCAggABIGQBjvqKEd3eB651I1czpKc3C8fTP3P66XpAa0y"
+    "6T3N9RtAbpEUMAudrjkgbCZVrtRfxHbGlvNsoan862NjbhIOXytgkkInVEcF9nuhO9xEuG2rBYy+FMl32azG"
+    "GAprNC0RnJlkMj1W9ZY3MPvacI4k/DepCjsOdnx8NWEOdNfiEMuLI/Je7ZNcZLePB4mrrCtyMSUwIwYJKoZI"
+    "hvcNAQkVMRYEFN2aiDObw/KrormysIPno+Jg1FMHMDEwITAJBgUrDgMCGgUABBSai0oeuVFjCi+of1cVNoka"
+    "wGhqkQQIblT4VetON9QCAggA";
+// -nomac
+inline constexpr const char* kWithoutMac =
+    "MIIDIgIBAzCCAxsGCSqGSIb3DQEHAaCCAwwEggMIMIIDBDCCAbsGCSqGSIb3DQEHAaCCAawEggGoMIIBpDCC"
+    "AaAGCyqGSIb3DQEMCgEDoIIBaDCCAWQGCiqGSIb3DQEJFgGgggFUBIIBUDCCAUwwgfICAQcwCgYIKoZIzj0E"
+    "AwIwEjEQMA4GA1UEAwwHVGVzdCBDQTAeFw0yNjExMjgxMTQ4MzJaFw00ODEwMjMxMTQ4MzJaMFIxIDAeBgoJ"
+    "kiaJk/IsZAEBDBBvcmcuZXhhbXBsZS5jaGF0MS4wLAYDVQQDDCVBcHBsZSBQdXNoIFNlcnZpY2VzOiBvcmcu"
+    "ZXhhbXBsZS5jaGF0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEbuqE6AWNxpHsw1ep43kzzsg9Har8nR0N"
+    "UgbN04yNU8Au6Yelh/zy5bZIms5OhSXd1fv5CIxfFAupz/3LVdwWmDAKBggqhkjOPQQDAgNJADBGAiEAg6j8"
+    "nC7wp6wBGgcSuvtl12JPO4TxGSB2IHP1cES9AjgCIQDZ9zHJUYTq2KU+F3UbbNXfC/DVLGuG4eehrIT1ZhEN"
+    "wTElMCMGCSqGSIb3DQEJFTEWBBTdmogzm8Pyq6K5srCD56PiYNRTBzCCAUEGCSqGSIb3DQEHAaCCATIEggEu"
+    "MIIBKjCCASYGCyqGSIb3DQEMCgECoIHvMIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAharfiG"
+    "YuKYCgICCAAwDAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEEAt0kq7C7wb5BPazzMmfJMEgZCZXDQqgXlS"
+    "GKfV1lVj2C89pcL4/lrKXzWKQu+Sktky1YN8FiUq8fKN9+Jm+MxlJm2O5l1BVSpcWIY+p5vre4tU111otaam"
+    "dmJ6XXJSA/cmZVkuxSjhjP1tjegSjnyaD41useYe208MaDILFXoXlq7rdC6Sia1W2BpK25sQcbbTpkNWk4QW"
+    "jnQqg7VxodnG9F4xJTAjBgkqhkiG9w0BCRUxFgQU3ZqIM5vD8quiubKwg+ej4mDUUwc=";
+// -keypbe NONE -certpbe NONE
+inline constexpr const char* kUnencrypted =
+    "MIIC+wIBAzCCArEGCSqGSIb3DQEHAaCCAqIEggKeMIICmjCCAbsGCSqGSIb3DQEHAaCCAawEggGoMIIBpDCC"
+    "AaAGCyqGSIb3DQEMCgEDoIIBaDCCAWQGCiqGSIb3DQEJFgGgggFUBIIBUDCCAUwwgfICAQcwCgYIKoZIzj0E"
+    "AwIwEjEQMA4GA1UEAwwHVGVzdCBDQTAeFw0yNjExMjgxMTQ4MzJaFw00ODEwMjMxMTQ4MzJaMFIxIDAeBgoJ"
+    "kiaJk/IsZAEBDBBvcmcuZXhhbXBsZS5jaGF0MS4wLAYDVQQDDCVBcHBsZSBQdXNoIFNlcnZpY2VzOiBvcmcu"
+    "ZXhhbXBsZS5jaGF0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEbuqE6AWNxpHsw1ep43kzzsg9Har8nR0N"
+    "UgbN04yNU8Au6Yelh/zy5bZIms5OhSXd1fv5CIxfFAupz/3LVdwWmDAKBggqhkjOPQQDAgNJADBGAiEAg6j8"
+    "nC7wp6wBGgcSuvtl12JPO4TxGSB2IHP1cES9AjgCIQDZ9zHJUYTq2KU+F3UbbNXfC/DVLGuG4eehrIT1ZhEN"
+    "wTElMCMGCSqGSIb3DQEJFTEWBBTdmogzm8Pyq6K5srCD56PiYNRTBzCB2AYJKoZIhvcNAQcBoIHKBIHHMIHE"
+    "MIHBBgsqhkiG9w0BDAoBAaCBijCBhwIBADATBgcqhkjOPQIBBggqhkjOPQMBBwRtMGsCAQEEIDUz8WRn66OR"
+    "sclXyDUBxyewqyg0GKKZNkUSlt3k9LKEoUQDQgAEbuqE6AWNxpHsw1ep43kzzsg9Har8nR0NUgbN04yNU8Au"
+    "6Yelh/zy5bZIms5OhSXd1fv5CIxfFAupz/3LVdwWmDElMCMGCSqGSIb3DQEJFTEWBBTdmogzm8Pyq6K5srCD"
+    "56PiYNRTBzBBMDEwDQYJYIZIAWUDBAIBBQAEIBLtwSavFYKDPA1Jl+Ra+LDd9Kv2jajXwWeXKq336JakBAhO"
+    "Zs0ZHjNxKgICCAA=";
+// with an empty password
+inline constexpr const char* kEmptyPassword =
+    "MIID3AIBAzCCA5IGCSqGSIb3DQEHAaCCA4MEggN/MIIDezCCAjIGCSqGSIb3DQEHBqCCAiMwggIfAgEAMIIC"
+    "GAYJKoZIhvcNAQcBMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhu9bFvxP7U7wICCAAwDAYIKoZI"
+    "hvcNAgkFADAdBglghkgBZQMEASoEEOuFGFhRPV5SAudKN1khWGyAggGwtthgOH90v/VBv0NsxRAf52+C8r0w"
+    "guk//uLsEzxiBLcQ98wnB1enFKhYZfRFZ4VAxP17v2GN6440apF8aQczchUgsecOjjBpaNXEtJvLGrTwe+Qd"
+    "VYrJfH58rwdMYyG79k8LkiSqU9rIhrV1LlflOWxPL4UZfnOjVoAwGxwSAD5Qm39HShAzD5370hrX11BmsE0M"
+    "i27lEhV1q+0hFwBzYUIL4cT5hGocK7LRsIEyZJvMKO/Cf76I3ChvvJMK+DmHqLQikUtS8Sug/hXaBGRr1Uo/"
+    "260niydbuns11DQOy1qCc/5hfRIUfzuS2CS79aSaw4j8KuwDod1Dkiw4s+lbECxre7KihFSEJD3Ajp1Wp13U"
+    "ZLwCxbKarrM6SoEcJ6Y3h0X6Ms1r/ukXfHD6R0PLkewjanleL9hMSuH10oAUhf9LMm7HqmqBh9/pP5eYDI0k"
+    "xGoD29Khzz+mWI+ZXKdbPwgmUJ4mdbiHYPuQnngHvlx/z+jzmJJx1EldZ3VBpzk7S7zFQU8mVPHUem3P2oDM"
+    "Ave0De2rDhnxXSbGgTafF0BXAKNXfPu1TBeTjOu8MMQXMIIBQQYJKoZIhvcNAQcBoIIBMgSCAS4wggEqMIIB"
+    "JgYLKoZIhvcNAQwKAQKgge8wgewwVwYJKoZIhvcNAQUNMEowKQYJKoZIhvcNAQUMMBwECJKgoHK5MZbqAgII"
+    "ADAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQ/Ln0TTl44jsK6vsfGov7egSBkE4ZqChcQkDU6l4DxEBY"
+    "MxiZ8LTBHc1XHw6dv/pL2naekbKFJE31Vna8Y7LCMzjUNqRPX7eT1VaQW+3TEAbYjh6ac/chjQ6/pHolGYzP"
+    "5YYiUCto+ZjkD0k470N7OFl0cKjm3HnGVMor/mk8PUJSEOgSpOQC0I/KNpkbwewrxvwokvW0fzjF4lta53mi"
+    "X1tJ+jElMCMGCSqGSIb3DQEJFTEWBBTdmogzm8Pyq6K5srCD56PiYNRTBzBBMDEwDQYJYIZIAWUDBAIBBQAE"
+    "INm+XEfJU1+bE5CSVrlxEg+OG1i4LqH6J8d7y3v092EYBAivKEAhpazK2wICCAA=";
+// -nokeys
+inline constexpr const char* kWithoutKey =
+    "MIICdwIBAzCCAi0GCSqGSIb3DQEHAaCCAh4EggIaMIICFjCCAhIGCSqGSIb3DQEHBqCCAgMwggH/AgEAMIIB"
+    "+AYJKoZIhvcNAQcBMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgcGDmBPPWq4AICCAAwDAYIKoZI"
+    "hvcNAgkFADAdBglghkgBZQMEASoEEFJ4BTXcPfhevc7O3eaqz22AggGQnY9i1fAvvPi7Y3tZ2X53eTVvJCAM"
+    "tLoAadP0jq6HbNj2UoCMJ5kA6SJepqERXABa/dWcnV83kN1Uuyfa5bZ9e8a/b+hTPfitku3/+DrQBoneCiTQ"
+    "tE6E/WUlrvOKKa1QimRBUe8ysjPs0xiC/38fKwRPirjGxPrAGWf/QmKHfNNF9B6KmC0252IjV59OHjtP5wE8"
+    "WboP5oEmq9LUAJrld5owK+svsO90wrotn2q+p2WwCpMEszNVmNieeLN4k6d/kl7KckQf9RnJbUkai4Vyzxjp"
+    "1q17Gk/mpjhVLphNOGWptBDWNWBv6KYkrvW1oFg9TlOx+y8R3J+XEwhMv1biydCva/6CIpZKRXstIdWN5WLM"
+    "5ST+B9lEm397r4HYQHJRp4bDCghpM+XyxGpC+GuOp3HmLicobJJMofHIXNl4XPGyty7gdrI3dGQQpXAWO3y2"
+    "Zmjsnhxo1gHJdfPcMPEUmqysNgTCeQPaWLa5pDY0agY5VWEKTYXF0HF2R+dTHmecp396reyOdeGdbiQW3xk0"
+    "UzBBMDEwDQYJYIZIAWUDBAIBBQAEIPzLtNbcRvfdQ9R6FbRa0WDN2aal87JmBwAp8MRcQ8HrBAjzLhZJC49i"
+    "uAICCAA=";
+// -nocerts
+inline constexpr const char* kWithoutCertificate =
+    "MIIBfgIBAzCCATQGCSqGSIb3DQEHAaCCASUEggEhMIIBHTCCARkGCSqGSIb3DQEHAaCCAQoEggEGMIIBAjCB"
+    "/wYLKoZIhvcNAQwKAQKgge8wgewwVwYJKoZIhvcNAQUNMEowKQYJKoZIhvcNAQUMMBwECGn66SfmxGtEAgII"
+    "ADAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQHpjK8rh9aJiOoSyU+4CIFwSBkBAYRNKMU/Ld8zKoR62V"
+    "T6aG3IQ2NQSmHFB583PhCrCyerzUgqioQyhlBy427RL/rHAculh4r4ZIWSZ2kL5SCy5RNmNMbmrz/F1eqDp6"
+    "oo0u6cy6fWkhraQAY/6gaR9wfMRG4c/K+TNhCktc9zO+Mq8A+HT5FZ+bmGcCswsmSJPiOFUwjQup1ZhAbRAd"
+    "YsyUhTBBMDEwDQYJYIZIAWUDBAIBBQAEIIvH1pYoAz9zyb5g0FH4MjWe2iUyHJwJxMojtEOTnZpQBAjF2j4a"
+    "zdhQ8QICCAA=";
+// -legacy -certpbe PBE-SHA1-RC2-128
+inline constexpr const char* kUnknownEncryption =
+    "MIIDUgIBAzCCAxgGCSqGSIb3DQEHAaCCAwkEggMFMIIDATCCAfcGCSqGSIb3DQEHBqCCAegwggHkAgEAMIIB"
+    "3QYJKoZIhvcNAQcBMBwGCiqGSIb3DQEMAQUwDgQIYJYDSz0saAsCAggAgIIBsLRCuEFKqUVwxbnCS0uS+EMM"
+    "gK7QxBx889WhBGnZfOnu2w0t2vwJjW+n1lYEqTRaF5f7bqCZe81mVD5pkl/zemEvZWg6ZkaihIKOqXOIu0qI"
+    "ZKdGn6bqW0/dios6luqDkX3+JIaU+hkqlktH7w1TLsMqY9JhNj1xxSdqMHzXgOMpmoGGjUsEfr54iMVgrAvs"
+    "Qi1gqCLVUQRH/W6Vd5e02QfBkR5njuo5zwnp9n/P2lvfWc7cxxJf+ZDJA/JBT2WrNALyUVhIQGhBczTt1h0T"
+    "ooJvRXlTEy209sZZdP1PgjqKp4iuvUJewIEqpEi+S7fCU1eQikpmKD/noPV9j0E8HsfI4gfoEId3CYHIfuod"
+    "eaZWiZpME2uPSvAeiyViNLalVjfE8EZONv2kZuPQ6ph0E26DBIMvW+c+V7brf1ZkPdkOArIXKqloRKjKKZYd"
+    "tpAHWZWyC34zjhBowd5CDl7XiwnPVxiEdLoEzZbXpmbJ9GA6eqgWHwv15B9Ky/Owb4jz4jg82Q9HLPdCR+8B"
+    "jWfjOXaco9TxGjIW8KiWJZ1YfDZ1EH3T83OjWTTYBMU9JMbzeDCCAQIGCSqGSIb3DQEHAaCB9ASB8TCB7jCB"
+    "6wYLKoZIhvcNAQwKAQKggbQwgbEwHAYKKoZIhvcNAQwBAzAOBAi4e1CVu5OmUwICCAAEgZDIFbjy9E+YP8yU"
+    "5EYxBXwOZPvKZpqxPMbTuCfCWgPRql0mxvXn+IussxJiXLyL7xpRJpDFDN5aatSPgnn7wAWDHGhctOHgdySS"
+    "O0GAh1/3vdFlnhzPOKyICvaqezLn6jQYdBd6CxDrj42wS4SXIgsrYT+n5g0liFqnjSuVNHCWk0/IN7crwL4T"
+    "1TOMrpgxS/oxJTAjBgkqhkiG9w0BCRUxFgQU3ZqIM5vD8quiubKwg+ej4mDUUwcwMTAhMAkGBSsOAwIaBQAE"
+    "FNm0AqWZ0ALBNSSPZ+1YwQmlSXfsBAjSV3/8Is5FWgICCAA=";
+
+// The file itself.
+[[nodiscard]] inline std::string decode(std::string_view base64) {
+    constexpr std::string_view kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string file;
+    uint32_t bits = 0;
+    int count = 0;
+    for (const char c : base64.substr(0, base64.find('='))) {
+        bits = bits << 6 | static_cast<uint32_t>(kDigits.find(c));
+        count += 6;
+        if (count < 8) continue;
+        count -= 8;
+        file.push_back(static_cast<char>(bits >> count & 0xff));
+    }
+    return file;
+}
+
+}  // namespace knuckle::test::pkcs12

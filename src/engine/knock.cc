@@ -300,9 +300,10 @@ void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action
                                              .noticed = now.unix}}));
     }
     if (job.is_stored) {
-        static_cast<void>(core_.outbox.submit(
-            {.worker = core_.worker,
-             .change = store::ClearPending{job.account, job.device, job.serial}}));
+        static_cast<void>(
+            core_.outbox.submit({.worker = core_.worker,
+                                 .change = store::ClearPending{
+                                     job.account, job.device, job.serial, job.is_background}}));
         core_.counters.jobs_pending.set(core_.counters.jobs_pending.get() - 1);
     }
     Knock* const knock = knocks_.find({job.owner.index, job.owner.generation});
@@ -491,7 +492,7 @@ void Knocks::load_more(Now now) {
         if (result == Loaded::worthless) {
             const bool is_cleared = core_.outbox.submit(
                 {.worker = core_.worker,
-                 .change = store::ClearPending{row->account, row->device, row->serial}});
+                 .change = store::ClearPending{row->account, row->device, row->last_serial}});
             if (!is_cleared) break;
         }
         loader_.pop();
@@ -536,7 +537,7 @@ Knocks::Loaded Knocks::load(const PendingLoader::Row& from, store::Snapshot& sna
     job->push = row.push;
     job->accepted = row.accepted;
     job->expires = row.expires;
-    job->serial = row.serial;
+    job->serial = std::max(row.serial, row.unseen_serial);
     job->is_background = row.is_background;
     job->is_stored = true;
     core_.counters.jobs_pending.set(core_.counters.jobs_pending.get() + 1);

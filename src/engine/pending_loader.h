@@ -39,6 +39,7 @@ public:
         Uuid account;
         Uuid device;
         uint64_t serial = 0;
+        uint64_t last_serial = 0;  // of all knocks that it stands for
         UnixTime accepted;
         UnixTime expires;
     };

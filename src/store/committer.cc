@@ -11,6 +11,7 @@
 #include "store/feedback_log.h"
 #include "store/lmdb_env.h"
 #include "store/owned_tokens.h"
+#include "store/pending_row.h"
 #include "store/rows.h"
 #include "store/schema.h"
 #include "store/vault.h"
@@ -333,18 +334,10 @@ Result<WriteStatus> Committer::State::apply(const PutPending& change) {
     const RowKey key = pending_key(ref);
     PendingRecord record;
     const Row row = KNUCKLE_TRY(read(key, record));
-    if (row == Row::sound && record.serial > change.pending.serial) return WriteStatus::done;
-    const bool is_to_be_seen = row == Row::sound && !record.is_background &&
-                               change.pending.is_background &&
-                               record.expires > change.pending.accepted;
-    if (is_to_be_seen) {
-        Pending pending = change.pending;
-        pending.is_background = false;
-        pending.push = record.push;
-        pending.payload = record.payload;
-        return put_pending(key, pending);
-    }
-    return put_pending(key, change.pending);
+    if (row != Row::sound) return put_pending(key, change.pending);
+    const Pending before = to_pending(ref, record);
+    const Pending after = row_after(before, change);
+    return after == before ? WriteStatus::done : put_pending(key, after);
 }
 
 Result<WriteStatus> Committer::State::put_pending(const RowKey& key, const Pending& pending) {
@@ -401,11 +394,21 @@ Result<void> Committer::State::count_pending() {
 }
 
 Result<WriteStatus> Committer::State::apply(const ClearPending& change) {
-    const RowKey key = pending_key({change.account, change.device});
+    const DeviceRef ref{change.account, change.device};
+    const RowKey key = pending_key(ref);
     PendingRecord record;
     const Row row = KNUCKLE_TRY(read(key, record));
-    const bool is_newer = row == Row::sound && record.serial > change.serial;
-    if (!is_newer) KNUCKLE_TRY(erase_pending(key));
+    std::optional<Pending> after;
+    if (row == Row::sound) {
+        const Pending before = to_pending(ref, record);
+        after = row_after(before, change);
+        if (after == before) return WriteStatus::done;
+    }
+    if (after) {
+        static_cast<void>(KNUCKLE_TRY(put_pending(key, *after)));  // it is no larger than before
+    } else {
+        KNUCKLE_TRY(erase_pending(key));
+    }
     return WriteStatus::done;
 }
 

@@ -93,7 +93,8 @@ struct Pending {
     Uuid account;
     Uuid device;
     std::string app;
-    uint64_t serial = 0;  // of the knock that wrote it; a newer one supersedes
+    uint64_t serial = 0;         // of the knock that wrote it; a newer one supersedes
+    uint64_t unseen_serial = 0;  // of a newer one that nobody sees and that relies on it; or 0
     UnixTime accepted;
     UnixTime expires;
     Uuid push;  // apns-id, the same for every attempt

@@ -16,6 +16,7 @@ constexpr uint8_t kHasDeviceId = 0x20;
 constexpr uint8_t kIsActive = 0x40;
 constexpr uint8_t kIsDead = 0x80;
 constexpr uint8_t kIsBackground = 0x01;
+constexpr uint8_t kHasUnseenSerial = 0x02;
 constexpr int kFeedbackShift = 4;
 
 constexpr std::string_view kFormatName("knuckle\0", 8);
@@ -196,7 +197,9 @@ bool decode(ByteView plain, PendingRecord& record) {
     record.is_background = flags == kIsBackground;
     record.app = fields.text(kNameMax);
     record.payload = fields.text(kPayloadMax);
-    return fields.is_complete() && flags <= kIsBackground && is_app_name(record.app);
+    record.unseen_serial = flags == kHasUnseenSerial ? fields.number() : 0;
+    const bool has_sound_flags = flags == 0 || record.is_background || record.unseen_serial != 0;
+    return fields.is_complete() && has_sound_flags && is_app_name(record.app);
 }
 
 bool decode(ByteView plain, FeedbackRecord& record) {
@@ -258,6 +261,7 @@ Pending to_pending(const DeviceRef& ref, const PendingRecord& record) {
             .device = ref.device,
             .app = std::string(record.app),
             .serial = record.serial,
+            .unseen_serial = record.unseen_serial,
             .accepted = record.accepted,
             .expires = record.expires,
             .push = record.push,
@@ -321,15 +325,20 @@ ByteView encode(const Token& token, PlainBytes& storage) {
 
 ByteView encode(const Pending& pending, PlainBytes& storage) {
     if (!is_app_name(pending.app)) return {};
-    return FieldWriter(storage)
-        .number(pending.serial)
+    const bool has_unseen = pending.unseen_serial != 0;
+    if (pending.is_background && has_unseen) return {};
+    const auto flags = static_cast<uint8_t>(flag(pending.is_background, kIsBackground) |
+                                            flag(has_unseen, kHasUnseenSerial));
+    FieldWriter fields(storage);
+    fields.number(pending.serial)
         .time(pending.accepted)
         .time(pending.expires)
         .uuid(pending.push)
-        .byte(flag(pending.is_background, kIsBackground))
+        .byte(flags)
         .text(pending.app, kNameMax)
-        .text(pending.payload, kPayloadMax)
-        .bytes();
+        .text(pending.payload, kPayloadMax);
+    if (has_unseen) fields.number(pending.unseen_serial);
+    return fields.bytes();
 }
 
 ByteView encode(const Feedback& feedback, PlainBytes& storage) {

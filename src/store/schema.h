@@ -45,8 +45,8 @@
 //                      token(packed) [name(text)]
 //                      flags: kind in bits 0-3; 0x10 has name
 //   pending record  := serial(u64) accepted(time) expires(time) push(uuid) flags(u8) app(text)
-//                      payload(text)
-//                      flags: 0x01 background
+//                      payload(text) [unseen-serial(u64)]
+//                      flags: 0x01 background, 0x02 has unseen serial
 //   feedback record := account(uuid) device(uuid) flags(u8) dead-since(time) noticed(time)
 //                      app(text) reason(text)
 //                      flags: kind of device in bits 0-3, of event in bits 4-7
@@ -61,7 +61,7 @@
 // In the clear are: how many rows there are; which of them belong to one account or device, named
 // by its random id; when a token expires, to the second and never early, so that a sweep needs no
 // key. A record has exactly one encoding; whatever else authenticates is refused by decode().
-// Version 3 is this; what earlier ones lacked is in store/upgrade.h.
+// Version 4 is this; what earlier ones lacked is in store/upgrade.h.
 // Limits: those of store/records.h.  Thread: any.
 #pragma once
 
@@ -80,7 +80,7 @@
 
 namespace knuckle::store {
 
-inline constexpr uint32_t kSchemaVersion = 3;
+inline constexpr uint32_t kSchemaVersion = 4;
 
 enum class Table : uint8_t {
     format = 'F',
@@ -179,6 +179,7 @@ struct TokenRecord {
 };
 struct PendingRecord {
     uint64_t serial = 0;
+    uint64_t unseen_serial = 0;
     UnixTime accepted;
     UnixTime expires;
     Uuid push;

@@ -314,8 +314,13 @@ bool Snapshot::next_pending(PendingScan& scan) {
         const Lookup opened = state_->open_row(ref, record);
         if (scan.status != Lookup::damaged) scan.status = opened;
         if (opened != Lookup::found) continue;
-        scan.row = {
-            ref.account, ref.device, record.app, record.serial, record.accepted, record.expires};
+        scan.row = {.account = ref.account,
+                    .device = ref.device,
+                    .app = record.app,
+                    .serial = record.serial,
+                    .unseen_serial = record.unseen_serial,
+                    .accepted = record.accepted,
+                    .expires = record.expires};
         return true;
     }
 }

@@ -66,6 +66,7 @@ struct PendingRow {
     Uuid device;
     std::string_view app;
     uint64_t serial = 0;
+    uint64_t unseen_serial = 0;
     UnixTime accepted;
     UnixTime expires;
 };

@@ -87,17 +87,18 @@ struct DeleteToken {
     Uuid account;
     std::string text;
 };
-// Supersedes an older pending knock of the same device; gives way, but is done, to one with a
-// higher serial. One that nobody sees goes on as what it supersedes if that is seen. not_found: the
-// device is gone. over_quota: the table is full (store/pending_ledger.h).
+// Takes the place of an older pending knock of the same device, or relies on one that will do as
+// well (store/pending_row.h); done in both cases. not_found: the device is gone. over_quota: the
+// table is full (store/pending_ledger.h).
 struct PutPending {
     Pending pending;
 };
-// Settled: goes unless one with a higher serial has taken its place. Always done.
+// Settled: goes unless another has taken its place or relies on it. Always done.
 struct ClearPending {
     Uuid account;
     Uuid device;
     uint64_t serial = 0;
+    bool is_background = false;
 };
 
 // The webhook has taken all feedback up to and with `number`. Always done.

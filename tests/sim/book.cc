@@ -82,9 +82,10 @@ UnixTime Book::registered(std::string_view registration) const {
 
 // ---- promises ----
 
-uint64_t Book::say(size_t person) {
+uint64_t Book::say(size_t person, bool is_low) {
     BookedKnock knock;
     knock.person = person;
+    knock.is_low = is_low;
     knocks_.push_back(knock);
     return knocks_.size() - 1;
 }
@@ -95,7 +96,8 @@ void Book::arrive(uint64_t number) {
     // The push that stands for it may have been made before.
     knock.accepted = events_.earliest_civil(*knock.arrived + swarm_.deferral_max() * -1);
     ++open_;
-    trace_.note("knock %lu for person %zu arrived", number, knock.person);
+    trace_.note(
+        "knock %lu for person %zu arrived%s", number, knock.person, knock.is_low ? ", low" : "");
 }
 
 void Book::answer(uint64_t number, int status) {
@@ -114,7 +116,8 @@ void Book::check_promise(uint64_t number) {
     const BookedKnock& knock = knocks_[number];
     for (const Phone& phone : phones_) {
         if (phone.person != knock.person || is_excused(knock, phone)) continue;
-        if (phone.heard >= *knock.arrived || is_refused(number, phone, true)) continue;
+        if (phone.heard.last_for(knock) >= *knock.arrived || is_refused(number, phone, true))
+            continue;
         if (is_on_disk(number, phone)) continue;
         fail("knock " + std::to_string(number) + " was answered 202, but phone " +
              phone.device.registration_id.substr(0, 8) +
@@ -136,6 +139,7 @@ bool Book::is_excused(const BookedKnock& knock, const Phone& phone) const {
 bool Book::is_refused(uint64_t number, const Phone& phone, bool must_be_learned) const {
     return std::ranges::any_of(phone.attempts, [&](size_t index) {
         const Attempt& attempt = attempts_[index];
+        if (attempt.is_background && !knocks_[number].is_low) return false;
         return attempt.is_final() && (attempt.is_learned || !must_be_learned) &&
                (knocks_[attempt.knock].arrived >= knocks_[number].arrived ||
                 attempt.arrived >= *knocks_[number].arrived);
@@ -147,13 +151,18 @@ bool Book::is_on_disk(uint64_t number, const Phone& phone) {
     check(store::list_pending(disk_.snapshot(), rows) != store::Lookup::damaged,
           "the pending table cannot be read");
     // Two workers tell which came first to the microsecond, and in a burst not even to that.
+    const bool is_low = knocks_[number].is_low;
     const Instant arrived = *knocks_[number].arrived + milliseconds(-1);
     return std::ranges::any_of(rows, [&](const store::Pending& row) {
         if (row.device != phone.device.id) return false;
-        trace_.note("on disk: push %.8s of knock %lu, serial %lu",
+        trace_.note("on disk: push %.8s of knock %lu, serial %lu, unseen %lu",
                     row.push.text().c_str(),
                     knock_in(row.payload),
-                    row.serial);
+                    row.serial,
+                    row.unseen_serial);
+        if (row.is_background && !is_low) return false;
+        // Somebody who asks for no more relies on it, even if it is on its way already.
+        if (row.unseen_serial != 0 && is_low) return true;
         const uint64_t other = knock_in(row.payload);
         if (other < knocks_.size() && knocks_[other].arrived >= arrived) return true;
         // An older one that has yet to go out wakes the owner for this one too.
@@ -173,7 +182,8 @@ size_t Book::push(Attempt&& attempt) {
         const TappedStream* const stream = attempt.tap->find(attempt.stream);
         attempt.begun = stream != nullptr ? stream->begun : 0;
     }
-    trace_.note("push %.8s of knock %lu to %.8s on wire %lu stream %d",
+    trace_.note("%s %.8s of knock %lu to %.8s on wire %lu stream %d",
+                attempt.is_background ? "background push" : "push",
                 attempt.push.c_str(),
                 attempt.knock,
                 attempt.registration.c_str(),
@@ -233,16 +243,20 @@ void Book::reply(size_t index,
     attempt.timestamp = timestamp;
     attempt.replied = events_.now().instant;
     trace_.note("push %.8s answered %u %s", attempt.push.c_str(), status, attempt.reason.c_str());
-    if (Phone* const phone = find_phone(attempt.registration); phone != nullptr && status == 200)
-        phone->rung = std::max(phone->rung, attempt.replied);
+    Phone* const phone = find_phone(attempt.registration);
+    if (phone != nullptr && attempt.is_accepted()) note(phone->rung, attempt);
+}
+
+void Book::note(Phone::Rung& rung, const Attempt& attempt) {
+    rung.any = std::max(rung.any, attempt.replied);
+    if (!attempt.is_background) rung.seen = std::max(rung.seen, attempt.replied);
 }
 
 void Book::learn(size_t index) {
     Attempt& attempt = attempts_[index];
     attempt.is_learned = true;
     Phone* const phone = find_phone(attempt.registration);
-    if (phone != nullptr && attempt.is_accepted())
-        phone->heard = std::max(phone->heard, attempt.replied);
+    if (phone != nullptr && attempt.is_accepted()) note(phone->heard, attempt);
 }
 
 uint64_t Book::learned(uint16_t status) const {
@@ -262,7 +276,9 @@ void Book::submit(const store::Write& write) {
                     put->pending.serial);
     }
     if (const auto* const clear = std::get_if<store::ClearPending>(&write.change))
-        trace_.note("a row is to be cleared, serial %lu", clear->serial);
+        trace_.note("a row is to be cleared, serial %lu%s",
+                    clear->serial,
+                    clear->is_background ? ", unseen" : "");
     const auto* const dead = std::get_if<store::MarkDeviceDead>(&write.change);
     if (dead == nullptr) return;
     trace_.note("a device is to be marked dead");
@@ -332,7 +348,8 @@ void Book::close() {
         if (knock.status != 202) continue;
         for (const Phone& phone : phones_) {
             if (phone.person != knock.person || is_excused(knock, phone)) continue;
-            if (phone.rung >= *knock.arrived || is_refused(number, phone, false)) continue;
+            if (phone.rung.last_for(knock) >= *knock.arrived || is_refused(number, phone, false))
+                continue;
             fail("knock " + std::to_string(number) + " was answered 202 and is lost: phone " +
                  phone.device.registration_id.substr(0, 8) + " has not rung since");
         }

@@ -2,7 +2,7 @@
 // The book of what was promised and what was done: every knock, every try to push it, every answer.
 // Each entry is checked against the others when it is made; the first that must not be is kept.
 //
-//     uint64_t knock = book.say(person)         a client says it
+//     uint64_t knock = book.say(person, is_low)      a client says it
 //     book.arrive(knock)                        a worker has all of it
 //     book.answer(knock, status)                a worker answers it
 //     size_t attempt = book.push({...})         the provider gets a push
@@ -33,6 +33,7 @@ namespace knuckle::sim {
 
 struct BookedKnock {
     size_t person = 0;
+    bool is_low = false;  // a push that nobody sees will do
     std::optional<Instant> arrived;
     UnixTime accepted{};  // by the gateway's clock, or earlier
     int status = 0;       // 0: not answered
@@ -43,6 +44,7 @@ struct Attempt {
     std::string push;  // apns-id
     std::string registration;
     uint64_t knock = 0;
+    bool is_background = false;
     uint64_t wire = 0;
     int32_t stream = 0;
     uint32_t life = 0;  // of the gateway: counts its processes
@@ -73,7 +75,7 @@ public:
         if (!is_right) fail(what);
     }
 
-    [[nodiscard]] uint64_t say(size_t person);
+    [[nodiscard]] uint64_t say(size_t person, bool is_low);
     void arrive(uint64_t knock);
     void answer(uint64_t knock, int status);
 
@@ -115,10 +117,20 @@ private:
         Instant dead_since{};
         Instant dead_until{-1};  // the last moment at which it was not to be pushed to
         Instant touched{-1};
-        Instant rung{-1};   // the provider's last yes, when it said it
-        Instant heard{-1};  // the same, of those that the gateway has learned
+        // The provider's last yes, when it said it; of pushes that are seen, and of all.
+        struct Rung {
+            Instant seen{-1};
+            Instant any{-1};
+
+            [[nodiscard]] Instant last_for(const BookedKnock& knock) const {
+                return knock.is_low ? any : seen;
+            }
+        };
+        Rung rung;
+        Rung heard;  // of those that the gateway has learned
         std::vector<size_t> attempts;
     };
+    static void note(Phone::Rung& rung, const Attempt& attempt);
     [[nodiscard]] Phone* find_phone(std::string_view registration);
     [[nodiscard]] bool has_odd_clock() const {
         return swarm_.allows(Fault::clock_jumped) || swarm_.allows(Fault::clock_set_back);

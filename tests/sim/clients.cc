@@ -146,22 +146,27 @@ std::string compose(std::string_view method,
 
 }  // namespace
 
-std::string Clients::compose_knock(size_t index, uint64_t number) const {
+std::string Clients::compose_knock(size_t index, uint64_t number, bool is_low) const {
     const Person& person = book_.people()[index];
-    return compose("POST",
-                   "/" + app_name(person.app) + "/api/v1/messages/",
-                   R"({"token":")" + person.token.text + R"(","data":{"knock":)" +
-                       std::to_string(number) + "}}");
+    return compose(
+        "POST",
+        "/" + app_name(person.app) + "/api/v1/messages/",
+        R"({"token":")" + person.token.text +
+            (is_low ? R"(","priority":"low","data":{"knock":)" : R"(","data":{"knock":)") +
+            std::to_string(number) + "}}");
 }
 
 void Clients::knock(size_t person) {
-    const uint64_t number = book_.say(person);
-    say(find_client(), compose_knock(person, number), {.knock = number, .is_knock = true});
+    const bool is_low = swarm_.below(100) < swarm_.low_share;
+    const uint64_t number = book_.say(person, is_low);
+    say(find_client(), compose_knock(person, number, is_low), {.knock = number, .is_knock = true});
 }
 
 void Clients::knock(size_t person, Seat& seat) {
-    const uint64_t number = book_.say(person);
-    say(&make_client(seat), compose_knock(person, number), {.knock = number, .is_knock = true});
+    const uint64_t number = book_.say(person, false);
+    say(&make_client(seat),
+        compose_knock(person, number, false),
+        {.knock = number, .is_knock = true});
 }
 
 void Clients::knock_wrongly() {

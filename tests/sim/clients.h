@@ -58,7 +58,7 @@ private:
     Client* find_client();
     Client& make_client(Seat& seat);
     void say(Client* client, std::string_view text, Request request);
-    [[nodiscard]] std::string compose_knock(size_t person, uint64_t number) const;
+    [[nodiscard]] std::string compose_knock(size_t person, uint64_t number, bool is_low) const;
 
     Events& events_;
     Swarm& swarm_;

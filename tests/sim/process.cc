@@ -109,7 +109,8 @@ Process::Process(
     : events_(events), swarm_(swarm), network_(network), disk_(disk), book_(book), trace_(trace) {
     for (size_t i = 0; i < swarm.apps; ++i) {
         const std::string name = app_name(i);
-        options_.apps.push_back({.name = name, .lane = static_cast<uint16_t>(i)});
+        options_.apps.push_back(
+            {.name = name, .lane = static_cast<uint16_t>(i), .low_style = push::Style::background});
         options_.lanes.push_back({.name = name,
                                   .service = {.authority = "localhost",
                                               .topic = "org.example." + name,
@@ -131,6 +132,8 @@ Process::Process(
                             engine::rate_of(swarm.token_limit, minutes(1)));
     if (swarm.window > Duration{})
         options_.limits.set(Limit::alert_window, engine::rate_of(1, swarm.window));
+    if (swarm.unseen_window > Duration{})
+        options_.limits.set(Limit::background_window, engine::rate_of(1, swarm.unseen_window));
     if (swarm.account_limit > 0) {
         options_.limits.set(Limit::knocks_per_account,
                             engine::rate_of(swarm.account_limit, minutes(1)));

@@ -133,6 +133,7 @@ void Provider::End::take(const mock::Http2Request& request) {
     attempt.push = request.field("apns-id");
     attempt.registration = request.path.substr(std::min(kPath.size(), request.path.size()));
     attempt.knock = knock_in(as_text(request.body));
+    attempt.is_background = request.field("apns-push-type") == "background";
     attempt.wire = wire_.number;
     attempt.stream = stream;
     attempt.tap = wire_.tap.get();

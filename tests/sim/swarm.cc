@@ -49,6 +49,10 @@ Swarm::Swarm(uint64_t seed) : random_(seed) {
     if (below(4) == 0) token_limit = 1 + static_cast<uint32_t>(below(20));
     if (below(4) == 0) account_limit = 1 + static_cast<uint32_t>(below(40));
     if (coin()) window = coin() ? seconds(1) : magnitude(milliseconds(1), below(16));
+    if (coin()) {
+        low_share = 1 + static_cast<uint32_t>(below(99));
+        if (coin()) unseen_window = magnitude(milliseconds(1), below(18));
+    }
     ack_wait = coin() ? seconds(2) : magnitude(milliseconds(1), below(14));
     expiration = coin() ? hours(24) : minutes(20) + span(hours(3));
 }
@@ -61,7 +65,7 @@ Duration Swarm::span(Duration longest) {
 
 Duration Swarm::deferral_max() const {
     const bool has_limit = token_limit > 0 || account_limit > 0;
-    return std::max(has_limit ? minutes(1) : Duration{}, window);
+    return std::max({has_limit ? minutes(1) : Duration{}, window, unseen_window});
 }
 
 Duration Swarm::latency() {
@@ -70,12 +74,13 @@ Duration Swarm::latency() {
 }
 
 std::string Swarm::describe() const {
-    std::array<char, 400> text;
+    std::array<char, 500> text;
     std::snprintf(text.data(),
                   text.size(),
                   "workers=%u apps=%zu knocks=%u pace_us=%lld latency_us=%lld grain_us=%lld "
                   "answer_us=%lld commit_us=%lld jobs=%zu connections=%zu queue=%zu kernel=%zu "
-                  "streams=%u token_limit=%u account_limit=%u window_ms=%lld ack_wait_ms=%lld "
+                  "streams=%u token_limit=%u account_limit=%u window_ms=%lld unseen_window_ms=%lld "
+                  "low_share=%u ack_wait_ms=%lld "
                   "expiration_s=%lld",
                   workers,
                   apps,
@@ -93,6 +98,8 @@ std::string Swarm::describe() const {
                   token_limit,
                   account_limit,
                   static_cast<long long>(to_ms(window)),
+                  static_cast<long long>(to_ms(unseen_window)),
+                  low_share,
                   static_cast<long long>(to_ms(ack_wait)),
                   static_cast<long long>(to_seconds(expiration)));
     std::string all = text.data();

@@ -111,7 +111,9 @@ public:
     uint32_t streams_max = 0;
     uint32_t token_limit = 0;  // knocks a minute; 0: off
     uint32_t account_limit = 0;
-    Duration window{};  // in which an account is pushed to once; 0: off
+    Duration window{};         // in which an account is pushed to once; 0: off
+    Duration unseen_window{};  // the same, of pushes that nobody sees
+    uint32_t low_share = 0;    // knocks of 100 that ask for such a push
     Duration ack_wait{};
     Duration expiration{};
 

@@ -12,6 +12,7 @@
 #include <catch_amalgamated.hpp>
 
 #include "base/random.h"
+#include "store/pending_row.h"
 #include "store/sweep.h"
 #include "tests/support/store_shelf.h"
 
@@ -144,23 +145,15 @@ public:
         const auto key = std::pair(change.pending.account, change.pending.device);
         if (!devices.contains(key)) return WriteStatus::not_found;
         const auto row = pending.find(key);
-        if (row != pending.end() && row->second.serial > change.pending.serial) {
-            return WriteStatus::done;
-        }
-        Pending next = change.pending;
-        const bool is_to_be_seen = row != pending.end() && !row->second.is_background &&
-                                   next.is_background && row->second.expires > next.accepted;
-        if (is_to_be_seen) {
-            next.is_background = false;
-            next.push = row->second.push;
-            next.payload = row->second.payload;
-        }
-        pending[key] = next;
+        pending[key] = row == pending.end() ? change.pending : row_after(row->second, change);
         return WriteStatus::done;
     }
     WriteStatus apply(const ClearPending& change) {
         const auto row = pending.find({change.account, change.device});
-        if (row != pending.end() && row->second.serial <= change.serial) pending.erase(row);
+        if (row == pending.end()) return WriteStatus::done;
+        const auto after = row_after(row->second, change);
+        if (after) row->second = *after;
+        if (!after) pending.erase(row);
         return WriteStatus::done;
     }
 
@@ -258,7 +251,7 @@ public:
             case 14:
                 if (below(4) == 0) return NoteFeedbackSent{below(1'000)};
                 if (below(100) == 0) return TrimFeedback{below(1'000)};
-                return ClearPending{account.id, device.id, below(100)};
+                return ClearPending{account.id, device.id, below(100), below(2) == 0};
             default:
                 return CreateToken{app(), token(device), kTokensMax};
         }

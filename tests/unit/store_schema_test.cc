@@ -138,6 +138,9 @@ TEST_CASE("Every record reads back as it was written", "[store][schema]") {
         odd.is_background = true;
         odd.payload = std::string(kPayloadMax, '\0');
         survives(odd);
+        odd.is_background = false;
+        odd.unseen_serial = UINT64_MAX;
+        survives(odd);
     }
     SECTION("feedback") {
         survives(an_event());

@@ -254,6 +254,7 @@ TEST_CASE("Devices and tokens are listed whole, pending knocks oldest first", "[
         CHECK(each.account == whole->account);
         CHECK(each.app == whole->app);
         CHECK(each.serial == whole->serial);
+        CHECK(each.unseen_serial == whole->unseen_serial);
         CHECK(each.accepted == whole->accepted);
         CHECK(each.expires == whole->expires);
     }) == Lookup::found);

@@ -125,6 +125,16 @@ TEST_CASE("A database of version 2 goes on, and reports what dies from then on",
     CHECK(shelf.feedback().size() == 1);
 }
 
+TEST_CASE("A database of version 3 keeps what waits", "[store][upgrade]") {
+    Shelf shelf;
+    const Device phone = shelf.has(a_device(shelf.has(an_account("anna")), "phone"));
+    const Pending pending = shelf.has(a_pending(phone, 1));
+    shelf.tamper([](Rows& rows) { REQUIRE(rows.put(RowKey(Table::format), encode_format(3))); });
+    shelf.reopen();
+    CHECK(version_of(shelf) == kSchemaVersion);
+    CHECK(shelf.pending() == std::vector{pending});
+}
+
 TEST_CASE("An upgrade for which there is no room leaves the old database as it was",
           "[store][upgrade][failure]") {
     Shelf shelf;

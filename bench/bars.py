@@ -3,10 +3,6 @@
 from measure import middle, spread
 
 
-def ratio(found, name, digits=3):
-    return round(middle(found[f"knuckle {name}"]) / middle(found[f"floor {name}"]), digits)
-
-
 class Bar:
     """A line of the table: `measure(found)` gives (value, text), and `limit` is what it may be."""
     def __init__(self, name, what, part, limit, measure, at_least=False):
@@ -23,8 +19,33 @@ class Bar:
         return (self.name, self.what, ("≥ " if self.at_least else "≤ ") + f"{self.limit:g}", f"{value:.3g}", "met" if is_met else "MISSED", text)
 
 
+def against(anchor, name, digits=2, also=()):
+    """Ours divided by the anchor's; other anchors that are there beside it."""
+    def measure(f):
+        seen = [kind for kind in ("knuckle", anchor, *also) if f"{kind} {name}" in f or kind == anchor]
+        text = ", ".join(f"{kind} {spread(f[f'{kind} {name}'], digits)}" for kind in seen)
+        return middle(f[f"knuckle {name}"]) / middle(f[f"{anchor} {name}"]), text
+    return measure
+
+
 def against_floor(name, digits=2):
-    return lambda f: (ratio(f, name), f"knuckle {spread(f[f'knuckle {name}'], digits)}, floor {spread(f[f'floor {name}'], digits)}")
+    return against("floor", name, digits, ("haproxy",))
+
+
+def added(place):
+    """What a path through a gateway takes longer than the push alone."""
+    def measure(f):
+        direct = middle(f[f"direct {place} 1000 p50"])
+        above = {kind: middle(f[f"{kind} plain {place} 1000 p50"]) - direct
+                 for kind in ("knuckle", "floor", "haproxy") if f"{kind} plain {place} 1000 p50" in f}
+        return above["knuckle"] / above["floor"], ", ".join(f"{kind} +{us:.0f}" for kind, us in above.items()) + f" to {direct:.0f} µs"
+    return measure
+
+
+def mock_beside_gateway(f):
+    """Pushes a second that a core of the mock's takes, and knocks that one of ours does."""
+    ours = max(middle(f["knuckle plain per core"]), middle(f["floor plain per core"]))
+    return middle(f["mock rate"]) / ours, f"mock {spread(f['mock rate'], 0)}, the quicker of floor and knuckle {ours:.0f}"
 
 
 def change(before, after, is_ratio=True):
@@ -39,7 +60,7 @@ def worst(*names):
 
 
 def plainly(name, scale=1.0, digits=2):
-    return lambda f: (middle(f[name]) * scale, spread([v * scale for v in f[name]], digits))
+    return lambda f: (round(middle(f[name]) * scale, digits), spread([v * scale for v in f[name]], digits))
 
 
 def bars(setup):
@@ -49,8 +70,9 @@ def bars(setup):
         Bar("B2", "the same, TLS front / floor", "saturated", 1.0, against_floor("tls cpu")),
         Bar("B3", "knocks/s on one core, plain / floor", "saturated", 0.9, against_floor("plain per core", 0), True),
         Bar("B3", "the same, TLS", "saturated", 0.9, against_floor("tls per core", 0), True),
-        Bar("B4", "knock p50 at 1,000/s, split / floor", "latency", 1.15, against_floor("plain split 1000 p50", 0)),
-        Bar("B4", "the same on one core", "latency", 1.15, against_floor("plain one core 1000 p50", 0)),
+        Bar("–", "what a core of the mock takes / of the gateway does", "saturated", 3.0, mock_beside_gateway, True),
+        Bar("B4", "knock p50 at 1,000/s above the direct path's, split / floor", "latency", 1.15, added("split")),
+        Bar("B4", "the same on one core", "latency", 1.15, added("one core")),
         Bar("B5", "knock p99 at 50,000/s / floor", "latency", 1.2, against_floor("plain split 50000 p99", 0)),
         Bar("B6", "system calls per knock, plain", "count", 6.0, plainly("knuckle plain syscalls")),
         Bar("B6", "system calls per knock, TLS", "count", 6.0, plainly("knuckle tls syscalls")),
@@ -62,7 +84,7 @@ def bars(setup):
         Bar("B8", "idle PSS without database, TLS, MB", "connections", 8.0, plainly("knuckle idle KiB", 1 / 1024)),
         Bar("B9", "idle TLS connection, KiB", "connections", 10.0, plainly("knuckle tls KiB a connection")),
         Bar("B9", "given back 10 s after closing", "connections", 0.8, plainly("knuckle tls given back"), True),
-        Bar("B10", "CPU per full handshake / floor (bar is against nginx)", "handshake", 0.7, against_floor("full cpu", 0)),
+        Bar("B10", "CPU per full handshake / nginx", "handshake", 0.7, against("nginx", "full cpu", 0)),
         Bar("B11", f"CPU per knock, {smallest:,} to {largest:,} tokens, µs", "tokens", 2.0, change(f"{smallest} cpu", f"{largest} cpu", False)),
         Bar("B11", "bytes per token on disk", "tokens", 300.0, plainly(f"{largest} bytes", 1, 0)),
         Bar("B12", f"CPU per knock, 100 to {many:,} connections", "connections", 1.1, change("knuckle plain 0 cpu", f"knuckle plain {many} cpu")),

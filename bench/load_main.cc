@@ -16,7 +16,6 @@
 // is over, for whoever reads the counters of the gateway, and one line of JSON at the end.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <deque>
@@ -32,46 +31,17 @@
 #include <unistd.h>
 #include <vector>
 
-#include <hdr/hdr_histogram.h>
-
 #include "base/random.h"
 #include "bench/arguments.h"
 #include "bench/arrivals.h"
 #include "bench/filled_store.h"
+#include "bench/latencies.h"
 #include "bench/link.h"
 
 namespace {
 
 using namespace knuckle;
 using namespace knuckle::bench;
-
-// Three significant digits, from a nanosecond to a minute.
-class Latencies {
-public:
-    Latencies() {
-        if (hdr_init(1, 60'000'000'000, 3, &histogram_) != 0) throw std::bad_alloc();
-    }
-    Latencies(const Latencies&) = delete;
-    Latencies& operator=(const Latencies&) = delete;
-    ~Latencies() { hdr_close(histogram_); }
-
-    void add(int64_t ns) { hdr_record_value(histogram_, std::max<int64_t>(ns, 1)); }
-    void print(const char* name) const {
-        std::printf(",\"%s\":{\"count\":%lld,\"mean\":%.1f",
-                    name,
-                    static_cast<long long>(histogram_->total_count),
-                    hdr_mean(histogram_) / 1e3);
-        for (const double percentile : {50.0, 90.0, 99.0, 99.9}) {
-            std::printf(",\"p%g\":%.1f",
-                        percentile,
-                        static_cast<double>(hdr_value_at_percentile(histogram_, percentile)) / 1e3);
-        }
-        std::printf(",\"max\":%.1f}", static_cast<double>(hdr_max(histogram_)) / 1e3);
-    }
-
-private:
-    hdr_histogram* histogram_ = nullptr;
-};
 
 struct Plan {
     explicit Plan(const Arguments& arguments)
@@ -305,10 +275,8 @@ private:
         }
         while (!is_last() && due_ns_ <= now_ns()) {
             const int64_t due = due_ns_;
-            const double gap = 1e9 / plan_.rate;
-            const double part =
-                (static_cast<double>(random_.next() >> 8 & 0xffffff) + 1) / 16'777'217.0;
-            due_ns_ += static_cast<int64_t>(plan_.is_constant ? gap : -std::log(part) * gap);
+            due_ns_ += plan_.is_constant ? static_cast<int64_t>(1e9 / plan_.rate)
+                                         : poisson_gap_ns(plan_.rate, random_);
             if (free_.empty()) {
                 waiting_.push_back(due);
                 ++scheduled_;

@@ -2,7 +2,7 @@
 """What every part of the benchmark needs: processes on a core and what they used, the floor and the
 gateway with a mock behind each, and windows of load that are measured while the machine is quiet.
 Everything is on 127.0.0.1 and ended by its process id."""
-import json, os, re, shutil, signal, socket, statistics, subprocess, time
+import datetime, json, os, re, shutil, signal, socket, statistics, subprocess, tempfile, time
 
 MILLION = 1_000_000
 QUIET_CORES = 0.06   # what others may use of the machine while a window is measured
@@ -23,15 +23,17 @@ class Setup:
         self.work = self.build + "/bench"
         self.found = self.work + "/found"
         self.arrivals = f"/dev/shm/knuckle-bench-{os.getpid()}"
-        self.rounds = 2 if quick else 5
-        self.seconds = 1.0 if quick else 1.5
+        self.rounds = 1 if quick else 5
+        self.seconds = 0.8 if quick else 1.5
         self.tokens = 100_000 if quick else MILLION
         self.sizes = [1_000, 100_000] if quick else [1_000, 10_000, 100_000, MILLION, 10 * MILLION]
+        self.rates = [1_000, 5_000, 20_000, 50_000] + ([] if quick else [70_000])
         self.idle = [0, 1_000] if quick else [0, 2_000, 10_000]
         self.many = self.idle[-1]
-        self.peer_rounds = 1 if quick else 3
-        self.peer_warm = 1.0 if quick else 3.0
+        self.peer_rounds = 1 if quick else 2
+        self.peer_settings = slice(1, None) if quick else slice(None)
         self.quick = quick
+        self.day = datetime.date.today().isoformat()
         if quick:
             Patience.left = 0.0
         os.makedirs(self.found, exist_ok=True)
@@ -82,20 +84,26 @@ class Process:
     """Something under test or beside it: on `core`, ended by stop()."""
     def __init__(self, command, core, port=None, env=None, prefix=(), patience=30, cwd=None):
         pinned = ["taskset", "-c", str(core)] if core is not None else []
+        self.said = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([*prefix, *pinned, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})}, text=True, cwd=cwd)
+                                        stderr=self.said, env={**os.environ, **(env or {})}, text=True, cwd=cwd)
         running.append(self)
         self.pid = self.process.pid
         end = time.time() + patience
         while port:
             if self.process.poll() is not None:
-                raise RuntimeError(f"{os.path.basename(command[0])} ended at its start")
+                raise RuntimeError(f"{os.path.basename(command[0])} ended at its start: {self.last_words()}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             if time.time() > end:
                 raise RuntimeError(f"{os.path.basename(command[0])} does not listen")
             time.sleep(0.01)
+
+    def last_words(self):
+        self.said.seek(0)
+        lines = self.said.read().strip().splitlines()
+        return lines[-1][:200] if lines else "it said nothing"
 
     def family(self):
         pids = [self.pid]

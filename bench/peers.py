@@ -22,6 +22,7 @@ class Peer:
     Apple's."""
     name, product, recipe, knock, redirected = "", "", (), KNOCK, False
     settings = ("shipped", "tuned")
+    warm = 1.0      # seconds before it is measured; a run-time compiler wants more
 
     def __init__(self, setup, setting, tls=False, core=0, mock_core=1, mock_more=()):
         self.setup, self.is_tuned, self.tls = setup, setting == "tuned", tls
@@ -96,7 +97,7 @@ class GoApns2(Peer):
 
 
 class NodeApn(Peer):
-    name, product = "node_apn", "node_modules/@parse/node-apn/package.json"
+    name, product, warm = "node_apn", "node_modules/@parse/node-apn/package.json", 3.0
     recipe = (["npm", "ci", "--no-audit", "--no-fund"],)
 
     def command(self):
@@ -105,7 +106,7 @@ class NodeApn(Peer):
 
 
 class Pushy(Peer):
-    name, product = "pushy", "target/classes/Gateway.class"
+    name, product, warm = "pushy", "target/classes/Gateway.class", 10.0
     recipe = (["mvn", "-q", "-B", "compile", "dependency:copy-dependencies", "-DoutputDirectory=target/lib"],)
 
     def command(self):
@@ -139,9 +140,9 @@ class Haproxy(Peer):
         with open(self.setup.cert) as cert, open(self.setup.key) as key:
             pem = self.write("pem", cert.read() + key.read())
         front = f" ssl crt {pem} alpn http/1.1" if self.tls else ""
-        return [self.folder + "/debian/usr/sbin/haproxy", "-q", "-f", self.write("haproxy.cfg", f'''global
+        return [self.folder + "/debian/usr/sbin/haproxy", "-f", self.write("haproxy.cfg", f'''global
   nbthread 1
-  maxconn 20000
+  maxconn 1000
 defaults
   mode http
   timeout connect 5s
@@ -159,17 +160,18 @@ class Nginx(Haproxy):
     name, product, settings, knock = "nginx", "debian/usr/sbin/nginx", ("front only",), KNOCK
 
     def command(self):
+        temporary = " ".join(f"{name}_temp_path {self.folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         front = f"ssl; ssl_certificate {self.setup.cert}; ssl_certificate_key {self.setup.key}; ssl_protocols TLSv1.3" if self.tls else ""
         return [self.folder + "/debian/usr/sbin/nginx", "-e", self.folder + "/error.log", "-c", self.write("nginx.conf", f'''
 daemon off;
 worker_processes 1;
 error_log {self.folder}/error.log;
 pid {self.folder}/pid-{self.port};
-events {{ worker_connections 20000; }}
+events {{ worker_connections 1000; }}
 http {{
   access_log off;
   keepalive_requests 1000000000;
-  client_body_temp_path {self.folder}/body;
+  {temporary}
   ssl_session_cache off;
   server {{ listen 127.0.0.1:{self.port} {front}; location / {{ return 202; }} }}
 }}

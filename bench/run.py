@@ -6,25 +6,26 @@ bench/results/DATE.md with its plots.  bench/README.md says what each figure is.
     run.py --build build [--quick] [PART ...]
 
 What a part found is kept in build/bench/found/PART.json, so that a run may be made part by part."""
-import argparse, datetime, json, os, re, signal, subprocess, sys, time
+import argparse, json, os, re, signal, subprocess, sys, time
 
 from bars import micro_table, peer_table, table
 from callgrind import Callgrind, callgrind
-from measure import Candidate, Process, Series, Setup, alternate, middle, spread, stop_all, wait_for_quiet, window
+from measure import Candidate, Process, Series, Setup, alternate, mock, spread, stop_all, wait_for_quiet, window
 from peers import GATEWAYS, PEERS, installed
-from plots import Plot
+from plots import plot_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FRONTS = {"plain": False, "tls": True}
 BOTH = ["floor", "knuckle"]
 PEER_RATE = 200
+missed = set()
 
 
 # ---- parts: each returns a Series ----------------------------------------------------------------
 def part_count(setup):
     """User instructions (callgrind) and system calls (strace) of one knock, one in flight: the
     difference between two runs of different length, so that the start does not count."""
-    found, few, many = Series(), 500, 2_500
+    found, few, many = Series(), 500, 1_000 if setup.quick else 2_500
     for front, tls in FRONTS.items():
         for kind in BOTH:
             for calls in (False, True):
@@ -79,7 +80,7 @@ def part_peers(setup):
     names = installed(setup, GATEWAYS)
     for name in sorted(set(GATEWAYS) - set(names)):
         print(f"  peers: {name} is not installed (make peers), so it takes no part", file=sys.stderr)
-    kinds = [("knuckle", "")] + [(name, setting) for name in names for setting in PEERS[name].settings]
+    kinds = [("knuckle", "")] + [(name, setting) for name in names for setting in PEERS[name].settings[setup.peer_settings]]
     broken = set()
     for kind, setting in alternate(setup.peer_rounds, kinds):
         label = f"{kind} {setting}".strip()
@@ -87,7 +88,8 @@ def part_peers(setup):
             continue
         try:
             peer = Candidate(setup, "knuckle", tokens=100_000) if kind == "knuckle" else PEERS[kind](setup, setting)
-            for part, words in (("", ["--connections", 64, "--seconds", setup.seconds, "--warm", setup.peer_warm]),
+            warm = 1.0 if kind == "knuckle" or setup.quick else PEERS[kind].warm
+            for part, words in (("", ["--connections", 64, "--seconds", setup.seconds, "--warm", warm]),
                                 ("paced ", ["--connections", 64, "--rate", PEER_RATE, "--seconds", setup.seconds])):
                 one = window(peer.load(*words), {"gw": peer.server})
                 if one["answered"] == 0:
@@ -119,19 +121,43 @@ def calls_in(path):
 
 
 def part_saturated(setup):
-    """CPU of a knock when as many go as will, 64 connections."""
+    """CPU of a knock when as many go as will, 64 connections; and of a push for the mock alone."""
     found = Series()
     for front, tls in FRONTS.items():
-        for kind in alternate(setup.rounds, BOTH):
-            candidate = Candidate(setup, kind, tls)
+        for kind in alternate(setup.rounds, BOTH + anchors(setup, "haproxy")):
+            candidate = start(setup, kind, tls)
             one = window(candidate.load("--connections", 64, "--seconds", setup.seconds), {"gw": candidate.server, "mock": candidate.apns})
             candidate.stop()
             found.add(f"{kind} {front} cpu", one["cpu_gw"])
             found.add(f"{kind} {front} rate", one["rate"])
             found.add(f"{kind} {front} per core", 1e6 / one["cpu_gw"])
-            found.add("mock cpu", one["cpu_mock"])
+            found.add(f"mock beside {kind} cpu", one["cpu_mock"])
             note_losses(found, kind, one)
+    for _ in range(setup.rounds):
+        apns = mock(setup, core=0)
+        one = window(direct(setup, apns, "--in-flight", 500, "--seconds", setup.seconds), {"mock": apns})
+        apns.stop()
+        found.add("mock rate", 1e6 / one["cpu_mock"])
     return found
+
+
+def anchors(setup, *names):
+    """Those that are installed; whoever is not is said once."""
+    there = installed(setup, names)
+    for name in set(names) - set(there) - missed:
+        missed.add(name)
+        print(f"  {name} is not installed (make peers), so it is no anchor", file=sys.stderr)
+    return there
+
+
+def start(setup, kind, tls=False, **more):
+    if kind in PEERS:
+        return PEERS[kind](setup, PEERS[kind].settings[0], tls, **more)
+    return Candidate(setup, kind, tls, **more)
+
+
+def direct(setup, apns, *words):
+    return [setup.programs + "direct", "--port", str(apns.port), "--arrivals", setup.arrivals, *map(str, words)]
 
 
 def note_losses(found, kind, one):
@@ -141,37 +167,58 @@ def note_losses(found, kind, one):
 
 
 def part_latency(setup):
-    """Latency of the push itself, from the moment the knock was due, by rate; on two cores and on one."""
+    """Latency of the push itself, from the moment the knock was due, by rate; on two cores and on one; and of
+    a push straight to the mock."""
     found = Series()
     for front, tls in FRONTS.items():
-        rates = (1_000, 5_000, 20_000, 50_000) if not tls else (1_000,)
-        for kind in alternate(setup.rounds, BOTH):
-            for place, core, beside in (("split", 0, 1), ("one core", 1, 1)):
-                candidate = Candidate(setup, kind, tls, core=core, mock_core=beside)
-                for rate in rates if place == "split" else (1_000,):
+        kinds = BOTH + anchors(setup, "haproxy") + ([] if tls else ["direct"])
+        for kind in alternate(setup.rounds, kinds):
+            for place, core in (("split", 0), ("one core", 1)):
+                only_usual = tls or kind not in BOTH or place == "one core"
+                if kind == "direct":
+                    apns = mock(setup)
+                    one = window(direct(setup, apns, "--rate", 1_000, "--seconds", setup.seconds), {}, core)
+                    note_latency(found, f"direct {place} 1000", one)
+                    apns.stop()
+                    continue
+                candidate = start(setup, kind, tls, core=core)
+                for rate in [1_000] if only_usual else setup.rates:
                     one = window(candidate.load("--rate", rate, "--connections", 32 if rate < 10_000 else 256, "--seconds", setup.seconds),
-                                 {"gw": candidate.server, "mock": candidate.apns}, core=beside)
-                    for name in ("p50", "p90", "p99"):
-                        found.add(f"{kind} {front} {place} {rate} {name}", one["knock"][name])
-                        found.add(f"{kind} {front} {place} {rate} answer {name}", one["answer"][name])
-                    found.add(f"{kind} {front} {place} {rate} cpu", one["cpu_gw"])
-                    found.add(f"{kind} {front} {place} {rate} wakeups", one["wakeups_gw"])
-                    found.add(f"{kind} {front} {place} {rate} lag", one["lag"]["p50"])
+                                 {"gw": candidate.server, "mock": candidate.apns})
+                    name = f"{kind} {front} {place} {rate}"
+                    note_latency(found, name, one)
+                    found.add(f"{name} rate", one["rate"])
+                    found.add(f"{name} cpu", one["cpu_gw"])
+                    found.add(f"{name} wakeups", one["wakeups_gw"])
                     note_losses(found, kind, one)
                 candidate.stop()
     return found
 
 
+def note_latency(found, name, one):
+    for percentile in ("p50", "p90", "p99"):
+        found.add(f"{name} {percentile}", one["knock"][percentile])
+        found.add(f"{name} answer {percentile}", one["answer"][percentile])
+    found.add(f"{name} lag", one["lag"]["p50"])
+
+
 def part_tokens(setup):
-    """CPU of a saturated knock, and the database's size, by the number of tokens."""
+    """CPU of a saturated knock, of its look-up alone, memory, and the database's size, by the number of
+    tokens."""
     found = Series()
     for size in alternate(setup.rounds, setup.sizes):
+        store = setup.store("knuckle", size)
         candidate = Candidate(setup, "knuckle", tokens=size)
-        one = window(candidate.load("--connections", 64, "--seconds", setup.seconds), {"gw": candidate.server})
+        one = window(candidate.load("--connections", 64, "--seconds", setup.seconds), {"gw": candidate.server}, at_end=candidate.server.memory_kib)
         candidate.stop()
         found.add(f"{size} cpu", one["cpu_gw"])
-        found[f"{size} bytes"] = [os.path.getsize(setup.store("knuckle", size) + "/data.mdb") / size]
+        found.add(f"{size} own MiB", one["extra"]["own"] / 1024)
+        found.add(f"{size} RSS MiB", one["extra"]["rss"] / 1024)
+        found[f"{size} bytes"] = [os.path.getsize(store + "/data.mdb") / size]
         note_losses(found, "knuckle", one)
+        lines = subprocess.run([setup.programs + "micro", "--store", store, "--tokens", str(size), "--json", "--rounds", "3"],
+                               check=True, capture_output=True, text=True, timeout=120).stdout
+        found.add(f"{size} look-up ns", next(stage["ns"] for stage in map(json.loads, lines.splitlines()) if stage["name"] == "look_up"))
     return found
 
 
@@ -217,7 +264,7 @@ def part_faults(setup):
             note_losses(found, "knuckle", one)
         candidate.stop()
     candidate = Candidate(setup, "knuckle", mock_more=["--goaway-every", "500", "--delay-us", "20000"])
-    one = window(candidate.load("--rate", 1_000, "--connections", 100, "--seconds", 5), {"gw": candidate.server})
+    one = window(candidate.load("--rate", 1_000, "--connections", 100, "--seconds", 2 * setup.seconds), {"gw": candidate.server})
     found.add("goaways", json.loads(candidate.stop().splitlines()[-1])["goaways"])
     for name in ("lost", "doubled", "errors"):
         found.add(f"goaway {name}", one[name])
@@ -276,12 +323,13 @@ def evict(path):
 def part_handshake(setup):
     """CPU of the server for connect, TLS 1.3 handshake, one knock and close."""
     found = Series()
-    for kind in alternate(setup.rounds, BOTH):
-        candidate = Candidate(setup, kind, True)
+    for kind in alternate(setup.rounds, BOTH + anchors(setup, "nginx")):
+        candidate = start(setup, kind, True)
         for name, more in (("full", []), ("resumed", ["--resume"])):
             one = window(candidate.load("--connections", 1, "--per-knock", "--seconds", setup.seconds, *more), {"gw": candidate.server})
             found.add(f"{kind} {name} cpu", one["cpu_gw"])
             found.add(f"{kind} {name} resumed", one["resumed"])
+            found.add("errors", one["errors"])
         candidate.stop()
     return found
 
@@ -313,36 +361,6 @@ PARTS = {name[5:]: part for name, part in list(globals().items()) if name.starts
 
 
 # ---- the result ---------------------------------------------------------------------------------
-def plot_all(setup, found, folder):
-    plots = []
-    if "latency" in found:
-        f = found["latency"]
-        plot = Plot("knock latency by rate, split over two cores", "knocks/s", "µs", log_x=True)
-        for kind in BOTH:
-            for name in ("p50", "p99"):
-                plot.line(f"{kind} {name}", [(rate, middle(f[f"{kind} plain split {rate} {name}"])) for rate in (1_000, 5_000, 20_000, 50_000)])
-        plots.append(("latency-by-rate", plot))
-        plot = Plot("knock latency at 1,000/s, split over two cores", "percentile", "µs")
-        for kind in BOTH:
-            plot.line(kind, [(float(name[1:]), middle(f[f"{kind} plain split 1000 {name}"])) for name in ("p50", "p90", "p99")])
-        plots.append(("latency-percentiles", plot))
-    if "tokens" in found:
-        plot = Plot("CPU per saturated knock by tokens", "tokens", "µs", log_x=True)
-        plot.line("knuckle", [(size, middle(found["tokens"][f"{size} cpu"])) for size in setup.sizes])
-        plots.append(("cpu-by-tokens", plot))
-    if "connections" in found:
-        f = found["connections"]
-        plot = Plot("CPU per knock at 5,000/s by connections", "connections", "µs")
-        for kind in BOTH:
-            for front in FRONTS:
-                plot.line(f"{kind}, {front}", [(100 + n, middle(f[f"{kind} {front} {n} cpu"])) for n in (0, setup.many)])
-        plots.append(("cpu-by-connections", plot))
-    for name, plot in plots:
-        with open(f"{folder}/{name}.svg", "w") as file:
-            file.write(plot.svg())
-    return [f"![{name}]({os.path.basename(folder)}/{name}.svg)" for name, _ in plots]
-
-
 def tables(found):
     lines = peer_table(found["peers"]) if "peers" in found else []
     for front in FRONTS if "micro" in found else []:
@@ -358,6 +376,40 @@ def profile(found):
     return lines
 
 
+def measure(setup, parts):
+    """Runs the parts; those that failed."""
+    failed = []
+    for name in parts:
+        begin = time.time()
+        try:
+            found = PARTS[name](setup)
+        except (RuntimeError, subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
+            print(f"  {name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+            failed.append(name)
+            continue
+        finally:
+            stop_all()
+        found["quick"], found["day"] = setup.quick, setup.day
+        with open(f"{setup.found}/{name}.json", "w") as file:
+            json.dump(found, file)
+        print(f"  {name}: {time.time() - begin:.0f} s", file=sys.stderr)
+    return failed
+
+
+def collect(setup, failed):
+    """What this run found, and of other parts what the last run that made them did, at the same length."""
+    found = {}
+    for name in PARTS:
+        path = f"{setup.found}/{name}.json"
+        if name in failed or not os.path.exists(path):
+            continue
+        with open(path) as file:
+            part = json.load(file)
+        if part.get("quick") == setup.quick:
+            found[name] = part
+    return found
+
+
 def main():
     words = argparse.ArgumentParser()
     words.add_argument("--build", required=True)
@@ -368,35 +420,23 @@ def main():
     unknown = [name for name in words.parts if name not in PARTS]
     if unknown:
         sys.exit(f"knuckle: error: no part {unknown[0]}; there are: {' '.join(PARTS)}")
-    for name in words.parts or PARTS:
-        begin = time.time()
-        try:
-            found = PARTS[name](setup)
-        except (RuntimeError, subprocess.SubprocessError, OSError) as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            continue
-        finally:
-            stop_all()
-        with open(f"{setup.found}/{name}.json", "w") as file:
-            json.dump(found, file)
-        print(f"  {name}: {time.time() - begin:.0f} s", file=sys.stderr)
-    found = {}
-    for name in PARTS:
-        if os.path.exists(f"{setup.found}/{name}.json"):
-            with open(f"{setup.found}/{name}.json") as file:
-                found[name] = json.load(file)
+    failed = measure(setup, words.parts or PARTS)
+    found = collect(setup, failed)
     lines = table(setup, found)
     print("\n".join(lines))
-    day = datetime.date.today().isoformat()
-    results = f"{HERE}/results/{day}"
+    results = f"{HERE}/results/{setup.day}" + ("-quick" if setup.quick else "")
     os.makedirs(results, exist_ok=True)
     foreign = [value for f in found.values() for value in f.get("foreign", [])]
-    lines = [f"# {day}", "", f"Others used {spread(foreign)} cores while it was measured" + (", quick version." if setup.quick else "."), ""] + lines
-    lines += [""] + plot_all(setup, found, results) + tables(found)
+    older = [f"{name} ({f['day']})" for name, f in found.items() if f["day"] != setup.day]
+    head = [f"# {setup.day}" + (", quick version" if setup.quick else ""), "", f"Others used {spread(foreign)} cores while it was measured."]
+    head += [f"Failed: {', '.join(failed)}."] if failed else []
+    head += [f"From another day: {', '.join(older)}."] if older else []
     with open(results + ".md", "w") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write("\n".join(head + [""] + lines + [""] + plot_all(setup, found, results) + tables(found)) + "\n")
+    print(f"  {results}.md", file=sys.stderr)
     if os.path.exists(setup.arrivals):
         os.unlink(setup.arrivals)
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

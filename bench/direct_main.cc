@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pushes to mock_apns without a gateway, over one HTTP/2 connection: the latency that a path through
-// a gateway is compared with, and how much the mock can take.
+// Pushes to mock_apns without a gateway, over one HTTP/2 connection: the latency that a path
+// through a gateway is compared with, and how much the mock can take.
 //
 //     direct --port P --arrivals FILE [--rate R | --in-flight N] [--warm S] [--seconds S]
 //

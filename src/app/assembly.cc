@@ -110,7 +110,7 @@ std::optional<tls::CertificateFacts> Builder::note_certificate(uint32_t line,
         complain(line, key, file, facts.error());
         return std::nullopt;
     }
-    assembly.certificates.push_back({name, facts->not_after});
+    assembly.certificates.push_back({name, facts->not_after, facts->issuer});
     return std::move(*facts);
 }
 

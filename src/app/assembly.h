@@ -27,6 +27,7 @@ namespace knuckle::app {
 struct OwnCertificate {
     std::string name;  // "listen 127.0.0.1:8443", "app chat"
     UnixTime not_after;
+    std::string issuer = {};  // may be empty
 };
 
 struct Assembly {

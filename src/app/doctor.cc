@@ -6,14 +6,18 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <string_view>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/timex.h>
 #include <unistd.h>
+#include <vector>
 
 #include "app/assembly.h"
+#include "app/certificate_board.h"
 #include "app/clock.h"
 #include "app/describe.h"
 #include "app/files.h"
@@ -30,6 +34,7 @@ namespace knuckle::app {
 namespace {
 
 constexpr uint64_t kFreeBytesMin = 256ULL * 1024 * 1024;
+constexpr Duration kSkewMax = seconds(30);
 constexpr std::string_view kBody = R"({"aps":{"alert":"knuckle doctor"}})";
 // File systems of the network, by their magic numbers (statfs(2)).
 constexpr std::array<int64_t, 5> kRemote{
@@ -63,6 +68,29 @@ std::string advice_for(std::string_view reason) {
     return "see Apple's page \"Handling notification responses from APNs\"";
 }
 
+std::string describe_end(UnixTime end, UnixTime now) {
+    const std::string day = format_date(end).substr(0, 10);
+    if (end < now) return "has expired on " + day;
+    const int64_t days = (to_unix_seconds(end) - to_unix_seconds(now)) / 86'400;
+    return "good until " + day + " (" + std::to_string(days) + " days)";
+}
+
+std::string describe_issuer(const std::string& issuer) {
+    return issuer.empty() ? "" : ", issued by \"" + issuer + "\"";
+}
+
+// Of all that was shown the first to end counts; the last one's issuer is whom we trust, or not.
+std::string describe_chain(const std::vector<tls::CertificateFacts>& shown, UnixTime now) {
+    if (shown.empty()) return {};
+    const auto first_to_end =
+        std::ranges::min_element(shown, {}, [](const auto& each) { return each.not_after; });
+    std::string text = ": " + describe_end(first_to_end->not_after, now);
+    text += describe_issuer(shown.front().issuer);
+    if (shown.back().issuer != shown.front().issuer && !shown.back().issuer.empty())
+        text += ", under \"" + shown.back().issuer + "\"";
+    return text;
+}
+
 class Doctor {
 public:
     Doctor(const config::Config& config, const std::string& config_path)
@@ -84,6 +112,8 @@ private:
     void check_key_file();
     void check_descriptors();
     void check_clock();
+    void check_certificates();
+    void compare_clocks(const std::string& who, Duration ahead);
     void check_lane(const engine::LaneOptions& lane);
     bool report(const engine::LaneOptions& lane, const ProbeResult& result, Stage wanted);
     void send(const DoctorOptions& options);
@@ -162,6 +192,34 @@ void Doctor::check_clock() {
         "minutes, so use NTP. --send tells for sure");
 }
 
+// The provider's answer may name the time; Apple's need not.
+void Doctor::compare_clocks(const std::string& who, Duration ahead) {
+    const int64_t seconds = ahead.ns / 1'000'000'000;
+    const std::string amount = std::to_string(std::abs(seconds)) + " s";
+    const std::string whose = " the provider's of " + who;
+    if (ahead <= kSkewMax && Duration{} - ahead <= kSkewMax)
+        return fine("clock: within " + amount + " of" + whose);
+    wrong("clock: " + amount + (seconds > 0 ? " behind" : " ahead of") + whose,
+          "set this machine's clock and keep it right (timedatectl set-ntp true): Apple refuses "
+          "provider tokens that are minutes off");
+}
+
+void Doctor::check_certificates() {
+    const UnixTime now = read_clock();
+    for (const OwnCertificate& each : assembly_.certificates) {
+        std::string text = "certificate of " + each.name + ": ";
+        text.append(describe_end(each.not_after, now)).append(describe_issuer(each.issuer));
+        const std::string remedy = "get a new one: OPERATIONS.md, \"Changing a certificate\"";
+        if (each.not_after < now + kCertificateAlarm) {
+            wrong(text, remedy);
+        } else if (each.not_after < now + kCertificateWarning) {
+            note(text.append("; soon ").append(remedy));
+        } else {
+            fine(text);
+        }
+    }
+}
+
 bool Doctor::report(const engine::LaneOptions& lane, const ProbeResult& result, Stage wanted) {
     const std::string who = "app " + lane.name + ", " + lane.endpoint.text();
     const std::string why = describe(result.why);
@@ -172,11 +230,13 @@ bool Doctor::report(const engine::LaneOptions& lane, const ProbeResult& result, 
         return false;
     }
     if (result.stage >= Stage::trusted) {
-        fine(who + ": TLS, certificate and ALPN h2");
+        fine(who + ": TLS, certificate and ALPN h2" + describe_chain(result.shown, read_clock()));
     } else {
         wrong(who + ": " + why,
               "see 'endpoint' and 'ca_file' (apt install ca-certificates); "
               "something in between may be taking TLS apart");
+        if (!result.shown.empty())
+            note(who + ": what it showed" + describe_chain(result.shown, read_clock()));
         return false;
     }
     if (result.stage >= Stage::greeted) {
@@ -237,6 +297,7 @@ void Doctor::send(const engine::LaneOptions& lane, const push::Job& job) {
                                       .head = &head,
                                       .body = as_bytes(kBody)});
     if (!report(lane, result, Stage::answered)) return;
+    if (result.clock_ahead) compare_clocks("app " + lane.name, *result.clock_ahead);
     const std::string what = "app " + lane.name + ", push " + job.push.text() + ": status " +
                              std::to_string(result.status);
     if (result.status == 200) return fine(what + ", the provider has it");
@@ -254,6 +315,7 @@ int Doctor::run(const DoctorOptions& options) {
     check_key_file();
     check_descriptors();
     check_clock();
+    check_certificates();
     for (const engine::LaneOptions& lane : assembly_.options.lanes) check_lane(lane);
     if (!options.device.empty() && is_usable) send(options);
     std::printf(is_fine_ ? "all is fine\n" : "something is wrong, see above\n");

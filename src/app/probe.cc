@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/buffer.h"
+#include "http1/response.h"
 #include "http2/session.h"
 #include "net/loop.h"
 #include "tls/engine.h"
@@ -20,7 +21,9 @@ public:
           loop_({.connections_max = 4}),
           sealed_(loop_.chunks()),
           session_(http2::SessionOptions{}),
-          tls_(*options.tls, {.server_name = options.server_name}, sealed_) {}
+          tls_(*options.tls,
+               {.server_name = options.server_name, .shown = &result_.shown},
+               sealed_) {}
 
     ProbeResult run() {
         deadline_ = loop_.now().instant + kProbeTimeout;
@@ -85,6 +88,8 @@ private:
                 result_.stage = Stage::answered;
                 result_.status = event.status;
                 result_.body = to_text(event.body);
+                if (const auto date = http1::parse_http_date(session_.date()))
+                    result_.clock_ahead = *date - loop_.now().unix;
                 end({});
             } else if (event.kind == http2::EventKind::refused ||
                        event.kind == http2::EventKind::reset) {
@@ -120,8 +125,8 @@ private:
     net::Loop loop_;
     Buffer sealed_;
     http2::Session session_;
-    tls::Engine tls_;
     ProbeResult result_;
+    tls::Engine tls_;
     io::ConnId id_;
     Instant deadline_{};
     bool has_asked_ = false;

@@ -9,14 +9,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "http2/message.h"
 #include "io/io.h"
+#include "tls/certificate.h"
 #include "tls/context.h"
 
 namespace knuckle::app {
@@ -42,8 +45,12 @@ enum class Stage : uint8_t {
 struct ProbeResult {
     Stage stage = Stage::nothing;
     Error why;
+    // What the provider showed, its own certificate first: also if it was not trusted.
+    std::vector<tls::CertificateFacts> shown;
     uint16_t status = 0;  // answered
     std::string body;
+    // How far the provider's clock is ahead of ours, by a second or two; if it says what it is.
+    std::optional<Duration> clock_ahead;
 };
 
 [[nodiscard]] ProbeResult probe(const ProbeOptions& options);

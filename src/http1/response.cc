@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstdint>
 
 #include "base/text.h"
 
@@ -16,6 +18,8 @@ constexpr std::string_view kContentLength = "Content-Length: ";
 constexpr std::string_view kClose = "Connection: close\r\n";
 constexpr std::string_view kContentType = "Content-Type";
 constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::array<std::string_view, 12> kMonths = {
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 // At most this much, besides the reason phrase and the date, stands in front of the fields.
 constexpr size_t kFrontMax = kVersion.size() + 4 + kDate.size() + kContentLength.size() +
@@ -84,8 +88,6 @@ void write_continue(Buffer& out) { out.append("HTTP/1.1 100 Continue\r\n\r\n"); 
 std::string format_http_date(UnixTime time) {
     constexpr std::array<std::string_view, 7> kDays = {
         "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-    constexpr std::array<std::string_view, 12> kMonths = {
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     // "2026-11-23T15:04:05.000000Z"; both this and the weekday begin with 1970, a Thursday.
     const std::string iso = format_date(time);
     const std::string_view text = iso;
@@ -101,6 +103,31 @@ std::string format_http_date(UnixTime time) {
     date.append(kMonths[month]).append(" ").append(text.substr(0, 4)).append(" ");
     date.append(text.substr(11, 8)).append(" GMT");
     return date;
+}
+
+// The weekday is not looked at.
+std::optional<UnixTime> parse_http_date(std::string_view date) {
+    constexpr std::string_view kForm = "Mon, 23 Nov 2026 15:04:05 GMT";
+    if (date.size() != kForm.size()) return std::nullopt;
+    for (const size_t i : {3U, 4U, 7U, 11U, 16U, 19U, 22U, 25U, 26U, 27U, 28U}) {
+        if (date[i] != kForm[i]) return std::nullopt;
+    }
+    const auto month = std::find(kMonths.begin(), kMonths.end(), date.substr(8, 3));
+    const auto day = parse_decimal(date.substr(5, 2));
+    const auto year = parse_decimal(date.substr(12, 4));
+    const auto hour = parse_decimal(date.substr(17, 2));
+    const auto minute = parse_decimal(date.substr(20, 2));
+    const auto second = parse_decimal(date.substr(23, 2));
+    if (month == kMonths.end() || !day || !year || !hour || !minute || !second) return std::nullopt;
+    const std::chrono::year_month_day civil{
+        std::chrono::year(static_cast<int>(*year)),
+        std::chrono::month(static_cast<unsigned>(month - kMonths.begin() + 1)),
+        std::chrono::day(static_cast<unsigned>(*day))};
+    // 60 is a leap second.
+    if (!civil.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+    const int64_t days = std::chrono::sys_days(civil).time_since_epoch().count();
+    return from_unix_seconds(days * 86'400 +
+                             static_cast<int64_t>(*hour * 3'600 + *minute * 60 + *second));
 }
 
 std::string_view reason_phrase(uint16_t status) {

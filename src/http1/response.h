@@ -4,6 +4,7 @@
 // Fields are written as they are: their names and values must be ours, without CR and LF.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,8 +17,9 @@ namespace knuckle::http1 {
 void write_response(const Response& response, std::string_view date, Buffer& out);
 void write_continue(Buffer& out);
 
-// "Mon, 23 Nov 2026 15:04:05 GMT" (IMF-fixdate).
+// "Mon, 23 Nov 2026 15:04:05 GMT" (IMF-fixdate); the other way no other form is taken.
 [[nodiscard]] std::string format_http_date(UnixTime time);
+[[nodiscard]] std::optional<UnixTime> parse_http_date(std::string_view date);
 [[nodiscard]] std::string_view reason_phrase(uint16_t status);
 
 }  // namespace knuckle::http1

@@ -141,6 +141,8 @@ bool Session::is_draining() const {
            nghttp2_session_get_next_stream_id(state.nghttp2) > static_cast<uint32_t>(kLastStreamId);
 }
 
+std::string_view Session::date() const { return {state_->date.data(), state_->date_size}; }
+
 bool Session::has_output() const {
     return !state_->is_dead && nghttp2_session_want_write(state_->nghttp2) != 0;
 }

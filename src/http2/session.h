@@ -86,6 +86,8 @@ public:
     [[nodiscard]] bool is_on_trial() const;    // no response yet that was not 403
     [[nodiscard]] bool is_draining() const;  // GOAWAY came or ids ran out: open another connection
     [[nodiscard]] bool has_output() const;   // drain() would write something
+    // The peer's clock: the field of the last response that had one, or empty. Until feed().
+    [[nodiscard]] std::string_view date() const;
 
     struct State;  // known to session.cc and session_state.cc
 

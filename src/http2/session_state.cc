@@ -55,6 +55,7 @@ int on_header(nghttp2_session*,
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     stream->add_field(as_text({name, name_size}), as_text({value, value_size}));
+    if (as_text({name, name_size}) == kDate) state.note_date(as_text({value, value_size}));
     return 0;
 }
 
@@ -285,6 +286,12 @@ void Session::State::note_end(Stream& stream) {
     // body must be let go of (RFC 9113 section 8.1).
     abandon(stream);
     streams.finish(stream, EventKind::response, NGHTTP2_NO_ERROR);
+}
+
+void Session::State::note_date(std::string_view value) {
+    if (value.size() > kDateMax) return;
+    std::copy(value.begin(), value.end(), date.begin());
+    date_size = value.size();
 }
 
 void Session::State::note_goaway(const nghttp2_goaway& goaway) {

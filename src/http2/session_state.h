@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include <nghttp2/nghttp2.h>
 
@@ -22,6 +23,10 @@ namespace knuckle::http2 {
 
 // What a peer answers while it does not take our credential.
 inline constexpr uint16_t kForbidden = 403;
+
+// IMF-fixdate, the only form that may be sent (RFC 9110 section 5.6.7).
+inline constexpr std::string_view kDate = "date";
+inline constexpr size_t kDateMax = 29;
 
 // For calls of nghttp2 that fail only when memory runs out or we misuse them.
 inline void must(int code) { KNUCKLE_ASSERT(code == 0); }
@@ -57,6 +62,7 @@ struct Session::State {
     void fail_with(int code, const char* what = nullptr);
     void note_end(Stream& stream);
     void note_goaway(const nghttp2_goaway& goaway);
+    void note_date(std::string_view value);
 
     SessionOptions options;
     Recycler memory;  // nghttp2's
@@ -86,6 +92,9 @@ struct Session::State {
     uint32_t goaway_code = 0;
     size_t goaway_debug_size = 0;
     std::array<char, kGoawayDebugMax> goaway_debug{};
+
+    std::array<char, kDateMax> date{};
+    size_t date_size = 0;
 };
 
 // Gives nghttp2 the next octets of a request's body.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include <wolfssl/wolfcrypt/settings.h>
 #include <wolfssl/ssl.h>
@@ -30,6 +31,7 @@ constexpr uint8_t kVersion = 0xa0;
 constexpr uint8_t kExtensions = 0xa3;
 
 constexpr std::array<uint8_t, 3> kCommonName{0x55, 0x04, 0x03};
+constexpr std::array<uint8_t, 3> kOrganization{0x55, 0x04, 0x0a};
 constexpr std::array<uint8_t, 10> kUserId{
     0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x01};
 // 1.2.840.113635.100.6.3, without the last number
@@ -97,16 +99,26 @@ std::optional<UnixTime> next_time(ByteView& rest) {
     return from_unix_seconds(days * 86'400 + seconds);
 }
 
-void read_subject(ByteView name, CertificateFacts& facts) {
+// What is of interest in a name (RFC 5280 section 4.1.2.4).
+struct Name {
+    std::string common_name;
+    std::string organization;
+    std::string user_id;
+};
+
+Name read_name(ByteView name) {
+    Name read;
     while (auto group = next(name, kSet)) {
         while (auto attribute = next(*group, kSequence)) {
             const auto oid = next(*attribute, kOid);
             const auto value = next(*attribute);
             if (!oid || !value) break;
-            if (is(*oid, kCommonName)) facts.common_name = text_of(value->content);
-            if (is(*oid, kUserId)) facts.user_id = text_of(value->content);
+            if (is(*oid, kCommonName)) read.common_name = text_of(value->content);
+            if (is(*oid, kOrganization)) read.organization = text_of(value->content);
+            if (is(*oid, kUserId)) read.user_id = text_of(value->content);
         }
     }
+    return read;
 }
 
 void read_extensions(ByteView all, CertificateFacts& facts) {
@@ -139,7 +151,6 @@ bool CertificateFacts::allows(std::string_view topic) const {
 
 Result<CertificateFacts> read_certificate(std::string_view pem) {
     constexpr size_t kCertificateMax = 64 * 1024;
-    const Error damaged = fail(Errc::invalid, "holds a certificate that cannot be read");
     if (pem.size() > kCertificateMax * 4) return fail(Errc::invalid, "is too large");
     std::vector<uint8_t> der(pem.size());
     const int size = wc_CertPemToDer(as_bytes(pem).data(),
@@ -148,17 +159,26 @@ Result<CertificateFacts> read_certificate(std::string_view pem) {
                                      static_cast<int>(der.size()),
                                      CERT_TYPE);
     if (size <= 0) return fail(Errc::invalid, "holds no certificate in PEM form");
-    ByteView rest(der.data(), static_cast<size_t>(size));
-    auto certificate = next(rest, kSequence);
+    return read_certificate_der({der.data(), static_cast<size_t>(size)});
+}
+
+Result<CertificateFacts> read_certificate_der(ByteView der) {
+    const Error damaged = fail(Errc::invalid, "holds a certificate that cannot be read");
+    auto certificate = next(der, kSequence);
     if (!certificate) return damaged;
     auto body = next(*certificate, kSequence);
     if (!body) return damaged;
     if (!body->empty() && body->front() == kVersion) static_cast<void>(next(*body));
     CertificateFacts facts;
-    // The serial number, the algorithm, the issuer.
-    for (int i = 0; i < 3; ++i) {
+    // The serial number and the algorithm.
+    for (int i = 0; i < 2; ++i) {
         if (!next(*body)) return damaged;
     }
+    const auto issuer = next(*body, kSequence);
+    if (!issuer) return damaged;
+    Name issuer_name = read_name(*issuer);
+    facts.issuer = issuer_name.common_name.empty() ? std::move(issuer_name.organization)
+                                                   : std::move(issuer_name.common_name);
     auto validity = next(*body, kSequence);
     if (!validity) return damaged;
     const auto not_before = next_time(*validity);
@@ -167,7 +187,9 @@ Result<CertificateFacts> read_certificate(std::string_view pem) {
     if (!not_before || !not_after || !subject) return damaged;
     facts.not_before = *not_before;
     facts.not_after = *not_after;
-    read_subject(*subject, facts);
+    Name name = read_name(*subject);
+    facts.common_name = std::move(name.common_name);
+    facts.user_id = std::move(name.user_id);
     while (const auto element = next(*body)) {
         if (element->tag != kExtensions) continue;
         ByteView content = element->content;

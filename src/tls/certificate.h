@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a certificate says of itself, as far as an operator must know: until when it is good, and
-// which topics Apple lets it push to.
+// which topics Apple lets it push to; and who issued it.
 //
 //     auto facts = read_certificate(pem);            the first one in `pem`
 //     if (facts->allows("org.example.chat")) ...
@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -25,6 +26,7 @@ inline constexpr size_t kTopicsMax = 256;
 struct CertificateFacts {
     UnixTime not_before;
     UnixTime not_after;
+    std::string issuer;               // its name or else its organization's; empty: it has neither
     std::string common_name;          // empty: it has none
     std::string user_id;              // UID; Apple puts the bundle id there
     std::vector<std::string> topics;  // of Apple's extensions
@@ -34,5 +36,6 @@ struct CertificateFacts {
 };
 
 [[nodiscard]] Result<CertificateFacts> read_certificate(std::string_view pem);
+[[nodiscard]] Result<CertificateFacts> read_certificate_der(ByteView der);
 
 }  // namespace knuckle::tls

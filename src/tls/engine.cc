@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/text.h"
@@ -55,6 +56,19 @@ bool expect_name(WOLFSSL* connection, std::string_view server_name) {
                           WOLFSSL_SNI_HOST_NAME,
                           name.data(),
                           static_cast<unsigned short>(name.size())) == WOLFSSL_SUCCESS;
+}
+
+// Without its face of OpenSSL wolfSSL keeps no chain; this is the one time that it shows it.
+// The verdict stays wolfSSL's own. Called for the peer's own certificate and for each failure.
+int note_chain(int verdict, WOLFSSL_X509_STORE_CTX* store) {
+    auto& shown = *static_cast<std::vector<CertificateFacts>*>(store->userCtx);
+    shown.clear();
+    for (int i = 0; i < store->totalCerts; ++i) {
+        const WOLFSSL_BUFFER_INFO& der = store->certs[i];
+        Result<CertificateFacts> facts = read_certificate_der({der.buffer, der.length});
+        if (facts) shown.push_back(std::move(*facts));
+    }
+    return verdict;
 }
 
 }  // namespace
@@ -134,6 +148,10 @@ Engine::Engine(const Context& context, const EngineOptions& options, Buffer& out
     wolfSSL_SetIOReadCtx(ssl, &s.wire);
     wolfSSL_SetIOWriteCtx(ssl, &s.wire);
     s.is_client = context.state_->is_client;
+    if (options.shown != nullptr) {
+        wolfSSL_SetCertCbCtx(ssl, options.shown);
+        wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, note_chain);
+    }
     std::string alpn = context.state_->alpn;
     if (!alpn.empty()) {
         const int result = wolfSSL_UseALPN(

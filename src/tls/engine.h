@@ -23,10 +23,12 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/result.h"
+#include "tls/certificate.h"
 #include "tls/context.h"
 
 namespace knuckle::tls {
@@ -34,6 +36,9 @@ namespace knuckle::tls {
 struct EngineOptions {
     // Client: the host name or IP address that the certificate must carry; a name is sent as SNI.
     std::string_view server_name = {};
+    // Client: where to note what the peer shows, trusted or not, its own certificate first; for a
+    // person to look at. Outlives the handshake. A resumed session shows nothing.
+    std::vector<CertificateFacts>* shown = nullptr;
 };
 
 class Engine {

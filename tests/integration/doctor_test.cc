@@ -45,7 +45,9 @@ TEST_CASE("the doctor finds nothing wrong with a gateway that serves, and harms 
     CHECK(looked.status == 0);
     CHECK(looked.says("all is fine"));
     CHECK(looked.says("name and TCP"));
-    CHECK(looked.says("TLS, certificate and ALPN h2"));
+    CHECK(looked.says("TLS, certificate and ALPN h2: good until 2049-12-31 ("));
+    CHECK(looked.says("days), issued by \"Simulated APNs CA\""));
+    CHECK_FALSE(looked.says("certificate of app chat"));
     CHECK(looked.says("SETTINGS received"));
     CHECK(looked.says("readable, and by no others"));
     CHECK(world.apns.count("/requests") == 0);
@@ -95,6 +97,39 @@ TEST_CASE("the doctor says what the provider has against a push, and what to do"
     }
 }
 
+TEST_CASE("the doctor compares the clocks, where the provider says what time it has", "[doctor]") {
+    World world;
+    world.apns.tell("/transport", R"({"says_date":true})");
+    SECTION("which agree") {
+        const Diagnosis sent = ask_doctor(world, {"--send", registration_of(7)});
+        INFO(sent.text);
+        CHECK(sent.status == 0);
+        CHECK(sent.says("ok    clock: within "));
+        CHECK(sent.says("of the provider's of app chat"));
+    }
+    SECTION("which do not") {
+        const std::string offset = GENERATE("600", "-600");
+        world.apns.tell("/clock", R"({"offset_s":)" + offset + "}");
+        const Diagnosis sent = ask_doctor(world, {"--send", registration_of(7)});
+        INFO(sent.text);
+        CHECK(sent.status == 1);
+        CHECK(sent.says("WRONG clock: "));
+        CHECK(sent.says(offset == "600" ? " behind the provider's" : " ahead of the provider's"));
+        CHECK(sent.says("do: set this machine's clock"));
+    }
+}
+
+TEST_CASE("the doctor says when a client certificate ends, and who issued it", "[doctor]") {
+    World world({"--tls", "demands_certificate"});
+    world.config.certificate = world.apns.file("client.pem");
+    world.config.certificate_key = world.apns.file("client.key");
+    const Diagnosis looked = ask_doctor(world);
+    INFO(looked.text);
+    CHECK(looked.status == 0);
+    CHECK(looked.says("ok    certificate of app chat: good until 2049-12-31 ("));
+    CHECK(looked.says("days), issued by \"Simulated APNs CA\""));
+}
+
 TEST_CASE("the doctor tells a provider that is not there from one that is not who it should be",
           "[doctor]") {
     struct Impostor {
@@ -104,6 +139,8 @@ TEST_CASE("the doctor tells a provider that is not there from one that is not wh
     };
     const auto impostor = GENERATE(values<Impostor>({
         {{}, true, "not trusted"},
+        {{"--tls", "unknown_ca"}, false, "what it showed: good until"},
+        {{"--tls", "expired"}, false, "what it showed: has expired on 2021-01-01"},
         {{"--name", "api.example.org"}, false, "for another name"},
         {{"--alpn", "none"}, false, "ALPN"},
         {{"--alpn", "http/1.1"}, false, "protocol"},

@@ -309,6 +309,7 @@ ControlPage set_transport(SimApns& apns, const dom::object& body, Now) {
     transport.closes_on_hello = is_true(body, "closes_on_hello");
     transport.refuses = is_true(body, "refuses");
     transport.dribbles = is_true(body, "dribbles");
+    transport.says_date = is_true(body, "says_date");
     return {};
 }
 

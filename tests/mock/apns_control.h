@@ -26,7 +26,7 @@
 //                          {"streams_max": -1 for none, "header_table_size", "stream_window",
 //                          "data_frame_max", "padding", "acks_pings", "grants_window",
 //                          "inspects_hpack", "handshake_ms", "settings_ms", "closes_on_hello",
-//                          "refuses", "dribbles"}
+//                          "refuses", "dribbles", "says_date"}
 //   POST /tls              {"mode"}: of connections to come, see sim_apns --help
 //   POST /clock            {"offset_s"}: of the time by which provider tokens are judged
 //   POST /reset            forgets devices, failures, faults and the ledger; no delay, no stall, no

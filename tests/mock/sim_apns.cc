@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "http1/response.h"
 #include "tests/mock/hpack_inspector.h"
 
 namespace knuckle::mock {
@@ -214,12 +215,17 @@ void SimApns::respond(Connection& connection,
                       int32_t stream,
                       const ApnsAnswer& answer,
                       const Fault* fault) {
-    std::array<Http2Field, 3> fields;
+    std::array<Http2Field, 4> fields;
     size_t count = 0;
+    std::string date;
     fields[count++] = {"apns-id", answer.id};
     if (!answer.unique_id.empty()) fields[count++] = {"apns-unique-id", answer.unique_id};
     if (fault != nullptr && !fault->retry_after.empty()) {
         fields[count++] = {"retry-after", fault->retry_after};
+    }
+    if (transport_.says_date) {
+        date = http1::format_http_date(shifted(loop_.now()).unix);
+        fields[count++] = {"date", date};
     }
     std::array<char, 256> storage;
     const bool has_body = fault != nullptr && (fault->body || fault->reason.empty());

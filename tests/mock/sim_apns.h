@@ -49,6 +49,7 @@ struct ApnsTransport {
     bool closes_on_hello = false;  // at the first byte of a handshake
     bool refuses = false;          // closed as soon as it is accepted
     bool dribbles = false;         // a TLS record for each byte
+    bool says_date = false;        // answers name the time, by the clock that judges tokens
 };
 
 // Of all connections so far, those that have ended included.

@@ -10,8 +10,10 @@
 
 namespace knuckle::test {
 
-OurEnd::OurEnd(const tls::Context& context, std::string_view server_name)
-    : engine(context, {.server_name = server_name}, out) {
+OurEnd::OurEnd(const tls::Context& context,
+               std::string_view server_name,
+               std::vector<tls::CertificateFacts>* shown)
+    : engine(context, {.server_name = server_name, .shown = shown}, out) {
     if (const auto started = engine.start(); !started) error = started.error();
 }
 

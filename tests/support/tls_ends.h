@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <wolfssl/wolfcrypt/settings.h>
 #include <wolfssl/ssl.h>
@@ -28,7 +29,9 @@ namespace knuckle::test {
 
 class OurEnd {
 public:
-    explicit OurEnd(const tls::Context& context, std::string_view server_name = {});
+    explicit OurEnd(const tls::Context& context,
+                    std::string_view server_name = {},
+                    std::vector<tls::CertificateFacts>* shown = nullptr);
 
     void take(std::string_view ciphertext);
     std::string give();

@@ -99,6 +99,25 @@ TEST_CASE("The date is an IMF-fixdate", "[http1]") {
     CHECK(format_http_date(from_unix_seconds(1'798'761'599)) == "Thu, 31 Dec 2026 23:59:59 GMT");
 }
 
+TEST_CASE("A date is read in the form in which it is written, and in no other", "[http1]") {
+    for (const int64_t seconds : {0, 784'111'777, 951'782'400, 1'795'446'245, 1'798'761'599}) {
+        const UnixTime time = from_unix_seconds(seconds);
+        CHECK(parse_http_date(format_http_date(time)) == time);
+    }
+    CHECK(parse_http_date("Sat, 31 Dec 2016 23:59:60 GMT") == from_unix_seconds(1'483'228'800));
+    for (const char* const wrong : {"",
+                                    "Sun, 06 Nov 1994 08:49:37 UTC",
+                                    "Sunday, 06-Nov-94 08:49:37 GMT",
+                                    "Sun Nov  6 08:49:37 1994     ",
+                                    "Sun, 31 Nov 1994 08:49:37 GMT",
+                                    "Sun, 06 nov 1994 08:49:37 GMT",
+                                    "Sun, 06 Nov 1994 24:49:37 GMT",
+                                    "Sun, 06 Nov 1994 08:60:37 GMT",
+                                    "Sun, 06 Nov 1994 08:49:-7 GMT",
+                                    "Sun, 06 Nov 1994 08:49:37 GMT "})
+        CHECK_FALSE(parse_http_date(wrong));
+}
+
 TEST_CASE("Every status that the parser answers has a phrase", "[http1]") {
     for (const uint16_t status : {400, 413, 414, 417, 431, 501, 505})
         CHECK_FALSE(reason_phrase(status).empty());

@@ -65,7 +65,9 @@ TEST_CASE("A push and its answer cross the connection", "[http2]") {
     CHECK(request.body_size == kPushBody.size());
 
     const mock::Http2Field fields[] = {{"apns-id", request.field("apns-id")},
+                                       {"date", "Mon, 23 Nov 2026 15:04:05 GMT"},
                                        {"retry-after", "120"}};
+    CHECK(pair.session.date().empty());
     pair.server.respond(
         request.stream,
         {.status = 429, .fields = fields, .body = R"({"reason":"TooManyRequests"})"});
@@ -75,6 +77,7 @@ TEST_CASE("A push and its answer cross the connection", "[http2]") {
     CHECK(
         responses[0] ==
         SeenEvent{EventKind::response, 1, 429, kNoError, R"({"reason":"TooManyRequests"})", "120"});
+    CHECK(pair.session.date() == "Mon, 23 Nov 2026 15:04:05 GMT");
     CHECK(pair.session.streams_open() == 0);
     CHECK(pair.server.counters().streams_open == 0);
     CHECK(pair.server.counters().settings_acks == 1);

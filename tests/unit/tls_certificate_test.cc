@@ -33,6 +33,7 @@ TEST_CASE("a certificate for pushes names its topics and its end", "[tls]") {
     REQUIRE(facts);
     CHECK(to_unix_seconds(facts->not_after) == 2'487'058'587);
     CHECK(facts->user_id == "org.example.chat");
+    CHECK(facts->issuer == "Apple Push Services: org.example.chat");
     CHECK(facts->common_name == "Apple Push Services: org.example.chat");
     CHECK(facts->topics == std::vector<std::string>{"org.example.chat", "org.example.chat.voip"});
     CHECK(facts->allows("org.example.chat"));
@@ -50,6 +51,7 @@ TEST_CASE("without Apple's extension the name counts", "[tls]") {
     CHECK(to_unix_seconds(facts->not_before) == 1'577'836'800);
     CHECK(to_unix_seconds(facts->not_after) == 2'524'607'999);
     CHECK(facts->topics.empty());
+    CHECK(facts->issuer == authority.name);
     CHECK(facts->allows("org.example.chat"));
     CHECK_FALSE(facts->allows("example.chat"));
     CHECK_FALSE(facts->allows(""));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <catch_amalgamated.hpp>
 
@@ -227,6 +228,24 @@ TEST_CASE("A server may show an RSA certificate and intermediates", "[tls]") {
     const Identity lacking{.certificate_pem = alone, .key_pem = leaf.key_pem};
     CHECK(verdict(lacking, "localhost", root) ==
           "the peer's certificate is not trusted (no authority of ours vouches for it)");
+}
+
+TEST_CASE("What a server shows is noted, whether it is trusted or not", "[tls]") {
+    const Authority root = make_authority("Root");
+    const Authority between = make_intermediate(root, "Between");
+    const Identity leaf = issue_server(between, {"localhost"});
+    for (const Authority* trusted : {&root, &authority()}) {
+        const Context ours = client_context({}, *trusted);
+        const Context theirs = server_context({}, leaf);
+        std::vector<CertificateFacts> shown;
+        OurEnd client(ours, "localhost", &shown);
+        OurEnd server(theirs);
+        exchange(client, server);
+        CHECK(client.engine.is_ready() == (trusted == &root));
+        REQUIRE(shown.size() == 2);
+        CHECK(shown[0].issuer == "Between");
+        CHECK(shown[1].issuer == "Root");
+    }
 }
 
 TEST_CASE("A server's certificate must be for the name that was asked for", "[tls]") {

@@ -262,12 +262,15 @@ bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
 
 // What the provider thinks of us has changed: the operator must hear of it.
 void Knocks::report(uint16_t lane, const push::Answer& answer) {
-    const push::Breaker& breaker = core_.dispatcher.lane(lane).breaker;
+    const push::Lane& way = core_.dispatcher.lane(lane);
     LaneReport report{.worker = core_.worker, .lane = lane};
-    report.is_ready = !breaker.is_serious();
-    if (!report.is_ready) {
-        report.why = fail(Errc::invalid, text_of(breaker.trouble()), answer.status);
+    if (way.breaker.is_serious()) {
+        report.why = fail(Errc::invalid, text_of(way.breaker.trouble()), answer.status);
         report.reason = answer.reason;
+    } else if (way.is_down) {  // the answer was the last thing that came
+        report.why = fail(Errc::unavailable, "there is no connection to the provider");
+    } else {
+        report.is_ready = true;
     }
     core_.outbox.report(report);
 }

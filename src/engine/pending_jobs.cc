@@ -22,6 +22,12 @@ bool stands_for(const Job& job, const Job& other) {
     return is_late && (!job.is_background || other.is_background);
 }
 
+// Of two that wait: one whose turn it is does not take over the back-off of another.
+bool goes_first(const Job& job, const Job& other) {
+    if (other.state != push::JobState::delayed) return false;
+    return job.state != push::JobState::delayed || job.timer.deadline < other.timer.deadline;
+}
+
 }  // namespace
 
 PendingJobs::PendingJobs(push::Dispatcher& dispatcher, metrics::Counters& counters)
@@ -58,7 +64,7 @@ void PendingJobs::add(Job& job) {
         remove(*older);
         put(job);
     } else if (!is_in_flight(job)) {
-        merge(*older, job);
+        join(*older, job);
     } else if (stands_for(job, *older)) {
         drop(*older, job);
         put(job);
@@ -72,9 +78,7 @@ void PendingJobs::resubmit(Job& job) {
     } else if (stands_for(*newer, job)) {
         drop(job, *newer);
     } else if (!is_in_flight(*newer)) {
-        remove(*newer);
-        merge(job, *newer);
-        if (!Bucket::contains(job)) put(job);
+        join(job, *newer);
     }
 }
 
@@ -89,9 +93,15 @@ void PendingJobs::put(Job& job) {
     ++count_;
 }
 
-void PendingJobs::merge(Job& job, Job& other) {
-    note_merged(job, other);
-    dispatcher_.merge(job, other);
+// Two that wait become one.
+void PendingJobs::join(Job& older, Job& newer) {
+    const bool is_newer_first = goes_first(newer, older);
+    Job& heir = is_newer_first ? newer : older;
+    Job& other = is_newer_first ? older : newer;
+    remove(other);
+    note_merged(heir, other);
+    dispatcher_.merge(heir, other);
+    if (!Bucket::contains(heir)) put(heir);
 }
 
 void PendingJobs::drop(Job& job, Job& heir) {

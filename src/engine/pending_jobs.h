@@ -2,7 +2,7 @@
 // The pushes in our hands that no sender waits for any more, by device: the memory's half of the
 // pending table, where there is one row for each device, too. However long a provider is away, and
 // however often a phone is knocked for meanwhile, one push to it waits, the newest, in the place of
-// the oldest.
+// the one that would have gone out first.
 //
 //     pending.add(job)         nobody waits for it any more, and it may go out; it may be released
 //     pending.resubmit(job)    it was in flight and must go out again; it may be released
@@ -43,7 +43,7 @@ private:
     // Another push to the same device, on the same lane.
     [[nodiscard]] push::Job* find_other(const push::Job& job);
     void put(push::Job& job);
-    void merge(push::Job& job, push::Job& other);
+    void join(push::Job& older, push::Job& newer);
     void drop(push::Job& job, push::Job& heir);
     void note_merged(push::Job& heir, const push::Job& job);
 

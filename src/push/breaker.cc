@@ -33,8 +33,8 @@ Waits waits_of(Trouble trouble) {
 
 }  // namespace
 
-void Breaker::trip(Trouble trouble, Now now, Random& random) {
-    if (is_open() && !is_probing_) return;  // answers to what was under way before
+void Breaker::trip(Trouble trouble, bool was_probe, Now now, Random& random) {
+    if (is_open() && !was_probe) return;
     if (is_open()) {
         failed_probes_ = std::min(failed_probes_ + 1, kDoublingsMax);
     } else if (closed_ + kWellTime <= now.instant) {

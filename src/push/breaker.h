@@ -2,7 +2,7 @@
 // Stops a lane when not the push is at fault but we are, or the provider as a whole: nothing goes
 // out then but one push at a time, as a probe, after longer and longer waits.
 //
-//     breaker.trip(trouble, now, random)       an answer said so; of a probe: still so
+//     breaker.trip(trouble, was_probe, now, random)     an answer said so; of a probe: still so
 //     if (breaker.is_open() && !breaker.may_probe(now)) ...      nothing goes out
 //     breaker.begin_probe(), then trip(), close(), or end_probe() if it told nothing
 //
@@ -26,7 +26,8 @@ enum class Trouble : uint8_t {
 
 class Breaker {
 public:
-    void trip(Trouble trouble, Now now, Random& random);
+    // While it is open only what a probe says counts: the rest was under way before.
+    void trip(Trouble trouble, bool was_probe, Now now, Random& random);
     void close(Now now);
 
     [[nodiscard]] bool is_open() const { return trouble_ != Trouble::none; }

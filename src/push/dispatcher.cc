@@ -109,7 +109,7 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     meant.outcome = lane.note(job, answer.outcome, now, random_);
     Verdict verdict = judge(job, meant, lane.has_delivered, now, random_);
     // Apple binds a connection to what was right when it was made, so the next probe takes another.
-    if (was_probe && meant.outcome == Outcome::misconfigured) verdict.close_upstream = true;
+    if (was_probe && answer.outcome == Outcome::misconfigured) verdict.close_upstream = true;
     leave(job);
     if (verdict.action != Action::retry) return verdict;
     if (verdict.at > now.instant) {

@@ -6,6 +6,23 @@
 
 namespace knuckle::push {
 
+namespace {
+
+// Has the provider looked at the push, so that we know how it is?
+bool is_answer(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::provider_leaving:  // that is one of its machines
+        case Outcome::not_processed:
+        case Outcome::unknown:
+        case Outcome::expired:
+            return false;
+        default:
+            return true;
+    }
+}
+
+}  // namespace
+
 void Lane::push(Job& job, Line line) {
     job.line = line == Line::proven && breaker.is_open() ? Line::again : line;
     queue(job.line).push_back(job);
@@ -27,20 +44,24 @@ Job* Lane::pop(Trust trust, Instant now) {
 
 Instant Lane::next_turn(Trust trust) const {
     if (!has_waiting(trust)) return kNever;
-    if (breaker.is_open()) return breaker.probe_at();
-    return queue(line_of(trust)).is_empty() ? pace.next() : kNever;
+    const bool is_paced = queue(line_of(trust)).is_empty();
+    if (!breaker.is_open()) return is_paced ? pace.next() : kNever;
+    return is_paced ? std::max(breaker.probe_at(), pace.next()) : breaker.probe_at();
 }
 
 Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
     const bool was_probe = std::exchange(job.is_probe, false);
     // Once something was delivered our topic is right: a stranger who registers what is of another
     // app must not stop the lane.
-    if (outcome == Outcome::wrong_topic && !has_delivered && job.trust == Trust::proven &&
-        ++topic_faults >= kTopicFaultsMax) {
-        outcome = Outcome::misconfigured;
-    }
-    if (outcome != Outcome::provider_failed) provider_failures = 0;
-    switch (outcome) {
+    const bool is_topic_fault =
+        outcome == Outcome::wrong_topic && !has_delivered && job.trust == Trust::proven;
+    if (is_topic_fault && !was_probe) ++topic_faults;
+    const bool is_ours = is_topic_fault && topic_faults >= kTopicFaultsMax;
+    const Outcome meant = is_ours ? Outcome::misconfigured : outcome;
+    if (is_answer(outcome) && outcome != Outcome::provider_failed) provider_failures = 0;
+    // A probe that meets a device of another topic says nothing of ours, and must not make the lane
+    // wait longer: the device may be a stranger's.
+    switch (was_probe ? outcome : meant) {
         case Outcome::delivered:
             has_delivered = true;
             breaker.close(now);
@@ -56,17 +77,17 @@ Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
             if (breaker.trouble() != Trouble::configuration) breaker.close(now);
             break;
         case Outcome::misconfigured:
-            trip(Trouble::configuration, now, random);
+            trip(Trouble::configuration, was_probe, now, random);
             break;
         case Outcome::credential_expired:
-            trip(Trouble::expiry, now, random);
+            trip(Trouble::expiry, was_probe, now, random);
             break;
         case Outcome::credential_throttled:
-            trip(Trouble::renewals, now, random);
+            trip(Trouble::renewals, was_probe, now, random);
             break;
         case Outcome::provider_failed:
             if (++provider_failures >= kProviderFailuresMax || was_probe)
-                trip(Trouble::provider, now, random);
+                trip(Trouble::provider, was_probe, now, random);
             break;
         case Outcome::provider_leaving:
         case Outcome::not_processed:
@@ -76,12 +97,12 @@ Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
     }
     if (was_probe && breaker.is_open() && breaker.probe_at() == kNever)
         breaker.end_probe(now.instant + kProbeAgain);
-    return outcome;
+    return meant;
 }
 
-void Lane::trip(Trouble trouble, Now now, Random& random) {
+void Lane::trip(Trouble trouble, bool was_probe, Now now, Random& random) {
     const bool was_open = breaker.is_open();
-    breaker.trip(trouble, now, random);
+    breaker.trip(trouble, was_probe, now, random);
     if (was_open) return;
     while (Job* const job = queue(Line::proven).pop_front()) push(*job, Line::proven);
 }

@@ -59,13 +59,13 @@ struct Lane {
     size_t in_flight = 0;
     Breaker breaker;
     Pace pace;
-    uint32_t provider_failures = 0;  // in a row
+    uint32_t provider_failures = 0;  // answers in a row
     uint32_t topic_faults = 0;       // before the first delivery
     bool has_delivered = false;      // since the start: topic, environment and credential are right
     bool is_down = false;            // no connection, and none in sight
 
 private:
-    void trip(Trouble trouble, Now now, Random& random);
+    void trip(Trouble trouble, bool was_probe, Now now, Random& random);
 };
 
 }  // namespace knuckle::push

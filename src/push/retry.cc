@@ -7,9 +7,9 @@ namespace knuckle::push {
 
 namespace {
 
-Duration doubled(Duration first, uint16_t attempts) {
+Duration doubled(Duration first, uint16_t attempts, Duration max = kRetryMax) {
     const int shift = std::clamp(int{attempts} - 1, 0, 20);
-    return std::min(Duration{first.ns << shift}, kRetryMax);
+    return std::min(Duration{first.ns << shift}, max);
 }
 
 // `delay` as it stands, or what the provider asked for if that is longer; an expired knock is not
@@ -22,6 +22,12 @@ Verdict retry_after(Duration delay, const Job& job, const Answer& answer, Now no
 
 // As the provider counts, in milliseconds.
 bool is_before(UnixTime a, UnixTime b) { return a.us / 1'000 < b.us / 1'000; }
+
+// The 410 may be about an earlier life of the device.
+bool is_doubtful(const Answer& answer, const Job& job, Now now) {
+    return answer.dead_since.us != 0 && is_before(answer.dead_since, job.registered) &&
+           now.unix < job.registered + kDoubtMax;
+}
 
 }  // namespace
 
@@ -36,18 +42,15 @@ Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now,
         case Outcome::expired:
             return {.action = Action::finish};
         case Outcome::unregistered:
-            // Apple: until when the registration was dead; the app may have registered again since.
-            return {.action =
-                        answer.dead_since.us != 0 && is_before(answer.dead_since, job.registered)
-                            ? Action::finish
-                            : Action::forget};
+            return {.action = is_doubtful(answer, job, now) ? Action::finish : Action::forget};
         case Outcome::bad_token:
             return {.action = has_delivered ? Action::forget : Action::finish};
         case Outcome::not_processed: {
             const bool is_at_once = job.refusals <= kRefusalsAtOnce;
             const auto excess = static_cast<uint16_t>(job.refusals - kRefusalsAtOnce);
             const Duration delay =
-                is_at_once ? Duration{} : random.jitter(doubled(kRetryRefused, excess));
+                is_at_once ? Duration{}
+                           : random.jitter(doubled(kRetryRefused, excess, kRetryRefusedMax));
             return retry_after(delay, job, answer, now);
         }
         case Outcome::unknown:

@@ -14,10 +14,18 @@ inline constexpr Duration kRetryUnknown = seconds(1);
 // A new connection takes what a GOAWAY refused; more refusals than this in a row are no accident.
 inline constexpr uint16_t kRefusalsAtOnce = 3;
 inline constexpr Duration kRetryRefused = seconds(1);
+inline constexpr Duration kRetryRefusedMax = seconds(5);  // the provider is well, so it is soon
 inline constexpr Duration kRetryFailed = seconds(2);
 inline constexpr Duration kRetryThrottled = seconds(60);
 inline constexpr Duration kRetryMisconfigured = seconds(60);
 inline constexpr Duration kRetryMax = minutes(15);  // Apple's own word for 5xx
+
+// A 410 from before the device was registered is about an earlier life, or seems so: the provider
+// and we have different clocks, and it may take time to hear of the new life. But APNs answers as
+// things are when it is asked, and would deliver to a registration that lives. So after kDoubtMax a
+// 410 is believed, whatever time it names; else a device that died as it was registered, or was
+// registered by a clock that ran ahead, would be pushed to for ever.
+inline constexpr Duration kDoubtMax = hours(24);
 
 // `has_delivered`: this lane had a push accepted before, so topic, environment and credential are
 // right and a bad token is the device's fault. Otherwise the device is kept: a mistake of the

@@ -288,8 +288,9 @@ void Book::submit(const store::Write& write) {
             const Attempt& attempt = attempts_[index];
             if (!attempt.is_learned) return false;
             if (attempt.status == 400) return attempt.reason == "BadDeviceToken";
-            return attempt.status == 410 &&
-                   (!attempt.timestamp || *attempt.timestamp >= dead->registered);
+            const bool is_news = !attempt.timestamp || *attempt.timestamp >= dead->registered ||
+                                 events_.latest_civil() >= dead->registered + push::kDoubtMax;
+            return attempt.status == 410 && is_news;
         });
         check(was_said, "a device is forgotten that the provider has not called dead");
     }

@@ -48,6 +48,11 @@ struct Hands {
         const push::Answer answer{.outcome = push::Outcome::unknown};
         REQUIRE(dispatcher.settle(job, answer, kNow).action == push::Action::retry);
     }
+    void back_off(push::Job& job) {
+        const push::Answer answer{.outcome = push::Outcome::throttled};
+        REQUIRE(dispatcher.settle(job, answer, kNow).action == push::Action::retry);
+        REQUIRE(job.state == push::JobState::delayed);
+    }
     void done(push::Job& job) {
         pending.remove(job);
         dispatcher.release(job);
@@ -81,6 +86,29 @@ TEST_CASE("of many pushes to one phone the newest goes out, in the place of the 
     CHECK(hands.dispatcher.jobs_count() == 2);
     CHECK(hands.counters.pushes_superseded.get() == 3);
     CHECK(hands.take_all() == Texts{"newest", "ben's"});
+}
+
+TEST_CASE("a push whose turn it is does not take over the back-off of an older one", "[pending]") {
+    Hands hands;
+    push::Job& older = hands.waiting("anna", "older");
+    hands.pending.add(older);
+    REQUIRE(&hands.next() == &older);
+    SECTION("which fails before it comes") {
+        hands.back_off(older);
+        push::Job& newer = hands.waiting("anna", "newer");
+        hands.pending.add(newer);
+    }
+    SECTION("which is on its way, and fails then") {
+        push::Job& newer = hands.job("anna", "unseen", true);
+        hands.dispatcher.submit(newer, kNow);
+        hands.pending.add(newer);
+        hands.back_off(older);
+        hands.pending.resubmit(older);
+    }
+    CHECK(hands.dispatcher.jobs_count() == 1);
+    CHECK(hands.take_all().size() == 1);
+    CHECK(hands.pending.is_empty());
+    CHECK(hands.timers.count() == 0);
 }
 
 TEST_CASE("a push in flight is left alone, and the next one waits beside it", "[pending]") {

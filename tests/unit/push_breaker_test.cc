@@ -11,8 +11,8 @@ struct Bench {
     Random random{3};
     Now now{{hours(1).ns}, from_unix_seconds(1'800'000'000)};
 
-    Duration tripped(Trouble trouble) {
-        breaker.trip(trouble, now, random);
+    Duration tripped(Trouble trouble, bool was_probe = false) {
+        breaker.trip(trouble, was_probe, now, random);
         return breaker.probe_at() - now.instant;
     }
     // Waits for the next probe, which fails; how long the wait after it is.
@@ -20,7 +20,7 @@ struct Bench {
         now.instant = breaker.probe_at();
         REQUIRE(breaker.may_probe(now.instant));
         breaker.begin_probe();
-        return tripped(trouble);
+        return tripped(trouble, true);
     }
 };
 
@@ -49,6 +49,11 @@ TEST_CASE("answers to what was under way before do not make the wait longer", "[
     const Duration wait = bench.tripped(Trouble::configuration);
     CHECK(wait >= seconds(30));
     for (int i = 0; i < 1'000; ++i) CHECK(bench.tripped(Trouble::configuration) == wait);
+    // Nor are they the probe's that is under way.
+    bench.now.instant = bench.breaker.probe_at();
+    bench.breaker.begin_probe();
+    bench.tripped(Trouble::configuration);
+    CHECK(bench.breaker.probe_at() == kNever);
 }
 
 TEST_CASE("what does not pass by itself is serious at once, the rest when it has not passed",

@@ -156,6 +156,75 @@ TEST_CASE("devices of another topic: one is its own fault, many and none of ours
     CHECK(road.lane().breaker.is_serious());
 }
 
+TEST_CASE("a stranger's devices make no probe fail, so the first of ours finds the lane well",
+          "[push]") {
+    Road road;
+    for (int i = 0; i < 60; ++i) road.submitted();
+    for (uint32_t i = 0; i < kTopicFaultsMax; ++i) road.meets(Outcome::wrong_topic);
+    REQUIRE(road.lane().is_stopped());
+    road.pass_to_probe();
+    for (int i = 0; i < 20; ++i) {
+        const Verdict verdict = road.meets(Outcome::wrong_topic);
+        CHECK(verdict.action == Action::retry);  // whoever's fault it is, the push is kept
+        CHECK_FALSE(verdict.close_upstream);
+        REQUIRE(road.lane().breaker.probe_at() == road.now.instant + kProbeAgain);
+        road.pass_to_probe();
+    }
+    road.meets(Outcome::delivered);
+    CHECK_FALSE(road.lane().is_stopped());
+}
+
+TEST_CASE("what is lost between answers does not make a failing provider look well", "[push]") {
+    Road road;
+    for (int i = 0; i < 40; ++i) road.submitted();
+    for (uint32_t i = 0; i < kProviderFailuresMax; ++i) {
+        for (const Outcome lost :
+             {Outcome::unknown, Outcome::not_processed, Outcome::provider_leaving})
+            road.meets(lost);
+        road.meets(Outcome::provider_failed);
+    }
+    CHECK(road.lane().is_stopped());
+}
+
+TEST_CASE("a late answer is not the probe's", "[push]") {
+    Road road;
+    for (int i = 0; i < 10; ++i) road.submitted();
+    Job* const late = road.take();
+    REQUIRE(late != nullptr);
+    road.meets(Outcome::misconfigured);
+    road.pass_to_probe();
+    Job* const probe = road.take();
+    REQUIRE(probe != nullptr);
+    static_cast<void>(road.dispatcher.settle(*late, {.outcome = Outcome::misconfigured}, road.now));
+    CHECK(road.lane().breaker.probe_at() == kNever);  // it is still under way
+    static_cast<void>(road.dispatcher.settle(*probe, {.outcome = Outcome::delivered}, road.now));
+    CHECK_FALSE(road.lane().is_stopped());
+}
+
+TEST_CASE("a stopped lane wakes up when its probe and its pace let something go", "[push]") {
+    Road road;
+    for (int i = 0; i < 200; ++i) road.submitted();
+    // What waits now goes at the pace, of which a hundred pushes have just taken a second.
+    for (uint32_t i = 0; i < kProviderFailuresMax; ++i) road.meets(Outcome::provider_failed);
+    road.pass_to_probe();
+    road.meets(Outcome::delivered);
+    while (Job* const job = road.take()) road.dispatcher.release(*job);
+    Job& last = road.submitted();
+    REQUIRE(road.take() == &last);
+    static_cast<void>(road.dispatcher.settle(last, {.outcome = Outcome::misconfigured}, road.now));
+    REQUIRE(road.lane().is_stopped());
+    for (int i = 0; i < 20; ++i) {
+        const Instant turn = road.lane().next_turn(Trust::proven);
+        REQUIRE(turn != kNever);
+        CHECK(turn >= road.lane().breaker.probe_at());
+        if (turn > road.now.instant) road.pass(turn - road.now.instant);
+        Job* const probe = road.take();
+        REQUIRE(probe != nullptr);
+        CHECK(road.lane().next_turn(Trust::proven) == kNever);
+        static_cast<void>(road.dispatcher.settle(*probe, {.outcome = Outcome::unknown}, road.now));
+    }
+}
+
 TEST_CASE("strangers with devices of another topic cannot stop a lane that delivers", "[push]") {
     Road road;
     for (int i = 0; i < 20; ++i) road.submitted();

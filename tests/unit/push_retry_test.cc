@@ -36,6 +36,7 @@ TEST_CASE("what is settled is not sent again", "[push]") {
 
 TEST_CASE("a 410 forgets the device unless the app registered it later", "[push]") {
     Case gone(Outcome::unregistered);
+    gone.job.registered = gone.now.unix + Duration{-hours(1).ns};
     CHECK(gone.judged().action == Action::forget);  // it did not say since when
     gone.answer.dead_since = gone.job.registered + seconds(1);
     CHECK(gone.judged().action == Action::forget);
@@ -44,6 +45,19 @@ TEST_CASE("a 410 forgets the device unless the app registered it later", "[push]
     // The provider counts in milliseconds.
     gone.job.registered.us += 999;
     gone.answer.dead_since = UnixTime{gone.job.registered.us - 999};
+    CHECK(gone.judged().action == Action::forget);
+}
+
+TEST_CASE("a device that is called dead a day after it was registered is dead, whatever the clocks",
+          "[push]") {
+    Case gone(Outcome::unregistered);
+    gone.job.registered = gone.now.unix;
+    gone.answer.dead_since = gone.job.registered + Duration{-minutes(2).ns};
+    // It may have been registered again, which APNs has yet to hear of.
+    CHECK(gone.judged().action == Action::finish);
+    gone.now.unix = gone.job.registered + kDoubtMax + Duration{-seconds(1).ns};
+    CHECK(gone.judged().action == Action::finish);
+    gone.now.unix = gone.job.registered + kDoubtMax;
     CHECK(gone.judged().action == Action::forget);
 }
 
@@ -60,8 +74,7 @@ TEST_CASE("a push the provider never saw is repeated at once, whatever was tried
     CHECK(Case(Outcome::not_processed, 50).wait() == Duration{});
 }
 
-TEST_CASE("a push the provider refuses to see again and again is repeated more and more slowly",
-          "[push]") {
+TEST_CASE("a push the provider refuses to see again and again is repeated in seconds", "[push]") {
     Case refused(Outcome::not_processed, 0);
     refused.job.refusals = kRefusalsAtOnce;
     CHECK(refused.wait() == Duration{});
@@ -69,7 +82,8 @@ TEST_CASE("a push the provider refuses to see again and again is repeated more a
     CHECK(refused.wait() >= Duration{kRetryRefused.ns / 2});
     CHECK(refused.wait() <= kRetryRefused);
     refused.job.refusals = UINT16_MAX;
-    CHECK(refused.wait() >= Duration{kRetryMax.ns / 2});
+    CHECK(refused.wait() >= Duration{kRetryRefusedMax.ns / 2});
+    CHECK(refused.wait() <= kRetryRefusedMax);
 }
 
 TEST_CASE("a push of unknown fate is repeated once at once, then slower and slower", "[push]") {

@@ -17,13 +17,14 @@ constexpr std::string_view kDate = "Date: ";
 constexpr std::string_view kContentLength = "Content-Length: ";
 constexpr std::string_view kClose = "Connection: close\r\n";
 constexpr std::string_view kContentType = "Content-Type";
+constexpr std::string_view kColon = ": ";
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::array<std::string_view, 12> kMonths = {
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-// At most this much, besides the reason phrase and the date, stands in front of the fields.
-constexpr size_t kFrontMax = kVersion.size() + 4 + kDate.size() + kContentLength.size() +
-                             DecimalText().size() + kClose.size() + 3 * kLineEnd.size();
+// At most this much stands in a head besides the reason phrase, the date and the fields.
+constexpr size_t kFrameMax = kVersion.size() + 4 + kDate.size() + kContentLength.size() +
+                             DecimalText().size() + kClose.size() + 4 * kLineEnd.size();
 
 // RFC 9110 section 8.6 forbids Content-Length in the first two; 304 has no content either and may
 // do without.
@@ -50,6 +51,9 @@ public:
         DecimalText digits;
         return text(format_decimal(value, digits));
     }
+    Writer& field(const Field& field) {
+        return text(field.name).text(kColon).text(field.value).text(kLineEnd);
+    }
     [[nodiscard]] size_t size() const { return static_cast<size_t>(end_ - begin_); }
 
 private:
@@ -57,11 +61,8 @@ private:
     uint8_t* end_;
 };
 
-void append_field(std::string_view name, std::string_view value, Buffer& out) {
-    out.append(name);
-    out.append(": ");
-    out.append(value);
-    out.append(kLineEnd);
+size_t size_of(const Field& field) {
+    return field.name.size() + kColon.size() + field.value.size() + kLineEnd.size();
 }
 
 }  // namespace
@@ -69,17 +70,19 @@ void append_field(std::string_view name, std::string_view value, Buffer& out) {
 void write_response(const Response& response, std::string_view date, Buffer& out) {
     const bool has_content = !is_without_content(response.status);
     const std::string_view reason = reason_phrase(response.status);
+    const Field type{kContentType, response.content_type};
 
-    Writer front(out.reserve(kFrontMax + reason.size() + date.size()).data());
-    front.text(kVersion).status(response.status).text(reason).text(kLineEnd);
-    if (!date.empty()) front.text(kDate).text(date).text(kLineEnd);
-    if (has_content) front.text(kContentLength).number(response.body.size()).text(kLineEnd);
-    if (!response.keep_alive) front.text(kClose);
-    out.commit(front.size());
-
-    if (!response.content_type.empty()) append_field(kContentType, response.content_type, out);
-    for (const Field& field : response.fields) append_field(field.name, field.value, out);
-    out.append(kLineEnd);
+    size_t size_max = kFrameMax + reason.size() + date.size() + size_of(type);
+    for (const Field& field : response.fields) size_max += size_of(field);
+    Writer head(out.reserve(size_max).data());
+    head.text(kVersion).status(response.status).text(reason).text(kLineEnd);
+    if (!date.empty()) head.text(kDate).text(date).text(kLineEnd);
+    if (has_content) head.text(kContentLength).number(response.body.size()).text(kLineEnd);
+    if (!response.keep_alive) head.text(kClose);
+    if (!response.content_type.empty()) head.field(type);
+    for (const Field& field : response.fields) head.field(field);
+    head.text(kLineEnd);
+    out.commit(head.size());
     if (has_content && !response.is_to_head) out.append(response.body);
 }
 

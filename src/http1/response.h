@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Writes a response as bytes (RFC 9112 section 4). `date` is the value of the Date field (RFC 9110
 // 6.6.1), which the caller renews once a second with format_http_date; empty leaves the field out.
-// Fields are written as they are: their names and values must be ours, without CR and LF.
+// Fields are written as they are: their names and values must be ours, without CR and LF. A head is
+// at most Chunk::kSize.
 #pragma once
 
 #include <optional>

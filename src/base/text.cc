@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -33,6 +34,41 @@ constexpr std::array<uint8_t, 256> kHexValues = [] {
 
 uint8_t hex_value(char c) { return kHexValues[static_cast<unsigned char>(c)]; }
 
+// Eight characters in one number. What is done to one octet must not reach its neighbours.
+constexpr uint64_t kOnes = 0x0101'0101'0101'0101;
+constexpr uint64_t kTops = 0x80 * kOnes;
+
+uint64_t load_eight(std::string_view text, size_t at) {
+    uint64_t octets = 0;
+    std::memcpy(&octets, text.data() + at, sizeof octets);
+    return octets;
+}
+
+// The top bit of each octet that is at least `least`; all octets must be ASCII.
+uint64_t at_least(uint64_t octets, uint8_t least) { return octets + (0x80 - least) * kOnes; }
+
+uint64_t lower_eight(uint64_t octets) {
+    const uint64_t ascii = octets & ~kTops;
+    const uint64_t capitals = at_least(ascii, 'A') & ~at_least(ascii, 'Z' + 1) & ~octets & kTops;
+    return octets | capitals >> 2;  // 0x20, the bit by which the cases differ
+}
+
+// What eight hexadecimal digits stand for, the first of the four octets lowest. Bits appear in
+// `wrong` where there is none.
+uint32_t hex_values(uint64_t octets, uint64_t& wrong) {
+    static_assert(std::endian::native == std::endian::little);
+    const uint64_t ascii = octets & ~kTops;
+    const uint64_t lower = ascii | 0x20 * kOnes;
+    const uint64_t digits = at_least(ascii, '0') & ~at_least(ascii, '9' + 1);
+    const uint64_t letters = at_least(lower, 'a') & ~at_least(lower, 'f' + 1) & kTops;
+    wrong |= ~((digits | letters) & ~octets) & kTops;
+    // 'a' and 'A' end in 1 and stand for 10.
+    const uint64_t values = (octets & 0x0f * kOnes) + (letters >> 7) * 9;
+    uint64_t pairs = (values << 4 | values >> 8) & 0x00ff'00ff'00ff'00ff;
+    pairs = (pairs | pairs >> 8) & 0x0000'ffff'0000'ffff;
+    return static_cast<uint32_t>(pairs | pairs >> 16);
+}
+
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 void write_digits(char* to, uint64_t value, size_t digits) {
@@ -42,9 +78,18 @@ void write_digits(char* to, uint64_t value, size_t digits) {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-        return ascii_lower(x) == ascii_lower(y);
-    });
+    if (a.size() != b.size()) return false;
+    if (a.size() < sizeof(uint64_t)) {
+        return std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+            return ascii_lower(x) == ascii_lower(y);
+        });
+    }
+    // The last eight may overlap those before.
+    const size_t last = a.size() - sizeof(uint64_t);
+    for (size_t at = 0;; at = std::min(at + sizeof(uint64_t), last)) {
+        if (lower_eight(load_eight(a, at)) != lower_eight(load_eight(b, at))) return false;
+        if (at == last) return true;
+    }
 }
 
 std::string to_lower(std::string_view text) {
@@ -86,14 +131,19 @@ std::string to_hex(ByteView bytes) {
 
 bool decode_hex(std::string_view text, MutableBytes to) {
     if (text.size() != to.size() * 2) return false;
-    uint8_t seen = 0;
-    for (size_t i = 0; i < to.size(); ++i) {
-        const uint8_t high = hex_value(text[i * 2]);
-        const uint8_t low = hex_value(text[i * 2 + 1]);
-        seen |= high | low;
-        to[i] = static_cast<uint8_t>(high << 4 | low);
+    uint64_t wrong = 0;
+    size_t at = 0;
+    for (; to.size() - at >= sizeof(uint32_t); at += sizeof(uint32_t)) {
+        const uint32_t four = hex_values(load_eight(text, 2 * at), wrong);
+        std::memcpy(to.data() + at, &four, sizeof four);
     }
-    return (seen & kNoDigit) == 0;
+    for (; at < to.size(); ++at) {
+        const uint8_t high = hex_value(text[at * 2]);
+        const uint8_t low = hex_value(text[at * 2 + 1]);
+        wrong |= (high | low) & kNoDigit;
+        to[at] = static_cast<uint8_t>(high << 4 | low);
+    }
+    return wrong == 0;
 }
 
 bool is_lower_hex(std::string_view text) {

@@ -16,6 +16,10 @@ TEST_CASE("ASCII case is ignored, and only that", "[base][text]") {
     CHECK_FALSE(equal_ignoring_case("host", "hostt"));
     // '@' and '`', '[' and '{' differ in the bit that tells cases apart, but are no letters.
     CHECK_FALSE(equal_ignoring_case("@[", "`{"));
+    CHECK_FALSE(equal_ignoring_case("0123@456", "0123`456"));
+    CHECK_FALSE(equal_ignoring_case("01234567[", "01234567{"));
+    CHECK_FALSE(equal_ignoring_case("0123456789\xc1", "0123456789\xe1"));
+    CHECK(equal_ignoring_case("AZ@[`{az\xc1-AZ", "az@[`{AZ\xc1-az"));
     CHECK_FALSE(equal_ignoring_case("\xc3\x84", "\xc3\xa4"));
     CHECK(to_lower("AZaz09@[`{\xc3\x84") == "azaz09@[`{\xc3\x84");
 }
@@ -106,6 +110,28 @@ TEST_CASE("hexadecimal of the wrong length or with other characters is refused",
     CHECK_FALSE(is_lower_hex("A"));
     CHECK_FALSE(is_lower_hex("0g"));
     CHECK_FALSE(is_lower_hex("0 "));
+}
+
+TEST_CASE("each character is a hexadecimal digit or is none, wherever it stands", "[base][text]") {
+    constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
+    for (const size_t digits : {2, 6, 8, 10, 32}) {
+        for (size_t at = 0; at < digits; ++at) {
+            for (int octet = 0; octet < 256; ++octet) {
+                std::string text(digits, '7');
+                text[at] = static_cast<char>(octet);
+                std::vector<uint8_t> bytes(digits / 2);
+                const size_t digit = kDigits.find(text[at]);
+                REQUIRE(decode_hex(text, bytes) == (digit != std::string_view::npos));
+                if (digit == std::string_view::npos) continue;
+                const size_t value = digit < 16 ? digit : digit - 6;
+                for (size_t i = 0; i < bytes.size(); ++i) {
+                    const size_t high = 2 * i == at ? value : 7;
+                    const size_t low = 2 * i + 1 == at ? value : 7;
+                    REQUIRE(bytes[i] == 16 * high + low);
+                }
+            }
+        }
+    }
 }
 
 TEST_CASE("dates are RFC 3339 in UTC with six zeros", "[base][text]") {

@@ -181,6 +181,8 @@ Result<void> open_schema(Env::State& state, const std::string& directory, UnixTi
     Transaction txn = KNUCKLE_TRY(Transaction::begin_write(state.lmdb.get()));
     if (const int code = mdb_dbi_open(txn.get(), nullptr, 0, &state.tree))
         return storage_error(code);
+    if (const int code = mdb_set_compare(txn.get(), state.tree, compare_keys))
+        return storage_error(code);
     Vault vault(state.keys);
     const uint32_t version = KNUCKLE_TRY(read_version(txn.get(), state.tree));
     if (version > kSchemaVersion) {

@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "store/lmdb_env.h"
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
+#include <cstdint>
+#include <cstring>
 
 namespace knuckle::store {
+
+namespace {
+
+// As a number that is compared like the octets.
+uint64_t first_eight(const MDB_val& key) {
+    uint64_t octets = 0;
+    std::memcpy(&octets, key.mv_data, sizeof octets);
+    static_assert(std::endian::native == std::endian::little);
+    return __builtin_bswap64(octets);
+}
+
+}  // namespace
 
 Result<Transaction> Transaction::begin_write(MDB_env* env) {
     MDB_txn* txn = nullptr;
@@ -42,6 +58,18 @@ Result<bool> Cursor::move(MDB_cursor_op how, MDB_val& key, MDB_val& value) {
     const int code = mdb_cursor_get(cursor_.get(), &key, &value, how);
     if (code != 0 && code != MDB_NOTFOUND) return storage_error(code);
     return code == 0;
+}
+
+int compare_keys(const MDB_val* left, const MDB_val* right) {
+    const size_t shared = std::min(left->mv_size, right->mv_size);
+    if (shared >= sizeof(uint64_t)) {
+        const uint64_t left_front = first_eight(*left);
+        const uint64_t right_front = first_eight(*right);
+        if (left_front != right_front) return left_front < right_front ? -1 : 1;
+    }
+    const int order = std::memcmp(left->mv_data, right->mv_data, shared);
+    if (order != 0 || left->mv_size == right->mv_size) return order;
+    return left->mv_size < right->mv_size ? -1 : 1;
 }
 
 Error storage_error(int code) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -27,9 +28,12 @@ std::vector<Mistake> read_file(const std::string& path, std::string& text) {
     };
     const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
     if (!file) return cannot_read();
-    text.resize(kFileSizeMax + 1);
-    text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-    if (std::ferror(file.get()) != 0) return cannot_read();
+    // By the piece: room for the largest file would stay in the process's memory.
+    std::array<char, 16 * 1024> piece;
+    while (std::feof(file.get()) == 0 && text.size() <= kFileSizeMax) {
+        text.append(piece.data(), std::fread(piece.data(), 1, piece.size(), file.get()));
+        if (std::ferror(file.get()) != 0) return cannot_read();
+    }
     if (text.size() > kFileSizeMax)
         return {{0, 0, "", "is larger than 1 MiB, so it is no configuration"}};
     return {};

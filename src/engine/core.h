@@ -26,7 +26,16 @@
 namespace knuckle::engine {
 
 // Timer::kind: whose deadline has come.
-enum class TimerKind : uint8_t { http_conn, upstream, fleet, job, pending, credential, drain };
+enum class TimerKind : uint8_t {
+    http_conn,
+    upstream,
+    fleet,
+    job,
+    pending,
+    credential,
+    drain,
+    memory
+};
 
 // The first byte of a store::Ticket or of a password ticket says which part waits for it.
 enum class TicketKind : uint8_t { none, knock, call };

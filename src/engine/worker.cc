@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "engine/core.h"
+#include "engine/crowd.h"
 #include "engine/dialer.h"
 #include "engine/http_conn.h"
 #include "engine/knock.h"
@@ -13,6 +15,13 @@
 #include "http1/response.h"
 
 namespace knuckle::engine {
+
+namespace {
+
+// Those who leave rarely do so in one turn.
+constexpr Duration kGiveBackAfter = seconds(2);
+
+}  // namespace
 
 struct Worker::Parts {
     Parts(const Options& options, World&& world)
@@ -44,6 +53,7 @@ struct Worker::Parts {
           credentials(std::move(world.credentials)),
           credential_timers(credentials.size()) {
         drain_timer.kind = static_cast<uint8_t>(TimerKind::drain);
+        memory_timer.kind = static_cast<uint8_t>(TimerKind::memory);
         for (size_t i = 0; i < credentials.size(); ++i) {
             credential_timers[i].kind = static_cast<uint8_t>(TimerKind::credential);
             credential_timers[i].owner = &credential_timers[i];
@@ -51,6 +61,7 @@ struct Worker::Parts {
     }
     ~Parts() {
         core.timers.disarm(drain_timer);
+        core.timers.disarm(memory_timer);
         for (Timer& timer : credential_timers) core.timers.disarm(timer);
     }
 
@@ -70,7 +81,9 @@ struct Worker::Parts {
     std::vector<push::Credential> credentials;
     std::vector<Timer> credential_timers;
     Timer drain_timer;
-    api::Call call;  // decoded into again and again
+    Timer memory_timer;  // when freed memory goes back to the system
+    Crowd crowd;         // of clients
+    api::Call call;      // decoded into again and again
     bool has_drained = false;
 };
 
@@ -157,6 +170,9 @@ void Worker::Parts::on_timer(Timer& timer, Now now) {
         case TimerKind::drain:
             finish_draining(now);
             break;
+        case TimerKind::memory:
+            give_back_freed_memory();
+            break;
     }
 }
 
@@ -168,6 +184,8 @@ void Worker::before_wait(Now now) {
         parts_->dialer.flush(now);
     } while (parts_->conns.has_resumable());  // a flush may settle pushes, too
     parts_->conns.flush();
+    if (parts_->crowd.has_left(parts_->conns.count()))
+        parts_->core.timers.arm(parts_->memory_timer, now.instant + kGiveBackAfter);
     push::Dispatcher& dispatcher = parts_->core.dispatcher;
     size_t waiting = 0;
     size_t in_flight = 0;

@@ -170,4 +170,23 @@ TEST_CASE("the civil clock may jump: nothing waits for it, and old provider toke
     world.leave();
 }
 
+TEST_CASE("a crowd that leaves takes nobody along who stays", "[worker]") {
+    EngineWorld::Setup setup;
+    setup.options.connections_max = 1'000;
+    EngineWorld world(setup);
+    const Phone anna = world.phone("anna");
+    Client& bob = world.connect(true);
+    bob.says(knock(anna.token));
+    world.run();
+    std::vector<Client*> crowd;
+    for (int i = 0; i < 300; ++i) crowd.push_back(&world.connect(i % 10 == 0));
+    world.run();
+    for (Client* const each : crowd) each->hangs_up();
+    world.pass(seconds(5));  // their memory goes back meanwhile
+    bob.says(knock(anna.token));
+    world.run();
+    CHECK(bob.statuses() == Statuses{202, 202});
+    world.leave();
+}
+
 }  // namespace knuckle::test

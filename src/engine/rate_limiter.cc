@@ -29,14 +29,15 @@ uint64_t RateLimiter::key(Limit limit, ByteView who, size_t space) const {
     const uint64_t what = uint64_t{who.size()} << 32 | uint64_t{space} << 8 |
                           static_cast<uint64_t>(static_cast<uint8_t>(limit));
     uint64_t hash = mix(secret_ ^ what, kFirst);
-    while (!who.empty()) {
-        uint64_t word = 0;
-        const size_t size = std::min(who.size(), sizeof word);
-        std::memcpy(&word, who.data(), size);
+    uint64_t word = 0;
+    for (; who.size() >= sizeof word; who = who.subspan(sizeof word)) {
+        std::memcpy(&word, who.data(), sizeof word);
         hash = mix(hash ^ word, secret_ ^ kNext);
-        who = who.subspan(size);
     }
-    return hash;
+    if (who.empty()) return hash;
+    word = 0;
+    std::memcpy(&word, who.data(), who.size());
+    return mix(hash ^ word, secret_ ^ kNext);
 }
 
 const RateLimiter::Bucket* RateLimiter::find(uint64_t key) const {

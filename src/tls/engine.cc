@@ -150,7 +150,9 @@ Engine::Engine(const Context& context, const EngineOptions& options, Buffer& out
     s.is_client = context.state_->is_client;
     if (options.shown != nullptr) {
         wolfSSL_SetCertCbCtx(ssl, options.shown);
-        wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, note_chain);
+        // As the context has it.
+        const int demand = s.is_client ? 0 : WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+        wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER | demand, note_chain);
     }
     std::string alpn = context.state_->alpn;
     if (!alpn.empty()) {

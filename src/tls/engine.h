@@ -36,8 +36,9 @@ namespace knuckle::tls {
 struct EngineOptions {
     // Client: the host name or IP address that the certificate must carry; a name is sent as SNI.
     std::string_view server_name = {};
-    // Client: where to note what the peer shows, trusted or not, its own certificate first; for a
-    // person to look at. Outlives the handshake. A resumed session shows nothing.
+    // Where to note what the peer shows, trusted or not, its own certificate first; for a person to
+    // look at. Outlives the handshake. A resumed session shows nothing, nor does a client unless it
+    // is asked (ServerOptions::client_ca_pem).
     std::vector<CertificateFacts>* shown = nullptr;
 };
 

@@ -52,6 +52,8 @@ TEST_CASE("a push that goes wrong on its way arrives", "[faults]") {
                                        R"("fault":"silence")",
                                        R"("fault":"silence","accepted":true)",
                                        R"("fault":"late","ms":1200)",
+                                       R"("fault":"half_answer")",
+                                       R"("fault":"half_answer","accepted":true)",
                                        R"("fault":"hang_up")",
                                        R"("fault":"hang_up","accepted":true)",
                                        R"("fault":"goaway")",
@@ -106,6 +108,8 @@ TEST_CASE("however a provider talks, it is understood", "[faults]") {
                                            R"("settings_ms":200)",
                                            R"("streams_max":-1)",
                                            R"("handshake_ms":300)",
+                                           R"("says_trailers":true)",
+                                           R"("splits_heads":true,"says_trailers":true)",
                                            R"("inspects_hpack":true)");
     CAPTURE(transport);
     World world;
@@ -155,11 +159,54 @@ TEST_CASE("streams that the provider takes back are not used", "[faults]") {
     CHECK(gateway.stop() == 0);
 }
 
+TEST_CASE("a PING that is answered late is answered", "[faults]") {
+    World world;
+    world.apns.tell("/transport", R"({"ping_ms":800})");
+    Gateway& gateway = world.start();
+    Phones phones(gateway, 1);
+    phones.knock_once();
+    // Nothing else is heard for as long as it takes to be asked.
+    world.apns.tell("/faults", R"({"fault":"late","ms":4000,"for_requests":1})");
+    phones.knock_once();
+    CHECK(eventually([&] {
+        return world.apns.count("/pushes_accepted") == phones.knocks() && is_settled(gateway);
+    }));
+    CHECK(world.apns.count("/pings") == 1);
+    CHECK(world.apns.count("/connections_made") == 1);
+    CHECK(world.apns.count("/duplicates") == 0);
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("a key of the other environment or of other topics costs nobody a phone", "[faults]") {
+    const std::string scope = GENERATE(as<std::string>(),
+                                       R"({"environment":"production"})",
+                                       R"({"topics":["org.example.other"]})");
+    CAPTURE(scope);
+    World world;
+    Gateway& gateway = world.start();
+    Phones phones(gateway, 3);
+    phones.knock_once();
+    world.apns.tell("/keys", scope);
+    phones.knock_once();
+    CHECK(eventually([&] { return gateway.readiness().status == 503; }));
+    // The operator puts it right, and starts again.
+    CHECK(gateway.stop() == 0);
+    world.apns.tell("/keys", "{}");
+    Gateway& again = world.start();
+    CHECK(eventually([&] {
+        return world.apns.count("/pushes_accepted") == phones.knocks() && is_settled(again);
+    }));
+    CHECK(world.apns.count("/duplicates") == 0);
+    CHECK(again.stop() == 0);
+}
+
 TEST_CASE("a goodbye that is announced, or said in other words, costs nothing", "[faults]") {
     const std::string goodbye = GENERATE(as<std::string>(),
                                          R"({"notice_ms":50})",
                                          R"({"body":""})",
                                          R"({"body":"so long"})",
+                                         R"({"body":"Maximum active streams violated"})",
+                                         R"({"reason":"BadCertificate"})",
                                          R"({"body":"{\"reason\":"})");
     CAPTURE(goodbye);
     World world;

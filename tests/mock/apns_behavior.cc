@@ -125,6 +125,7 @@ void ApnsBehavior::set_device(std::string_view token, const ApnsDevice& device) 
 void ApnsBehavior::reset() {
     devices_.clear();
     failure_.reset();
+    key_scope_ = {};
     ledger_.clear();
 }
 
@@ -195,6 +196,8 @@ ApnsBehavior::Refusal ApnsBehavior::check(const Http2Request& request,
     if (request.has_duplicate_field) return {400, "DuplicateHeaders"};
     if (const Refusal refusal = check_token(request, connection, now)) return refusal;
     if (const Refusal refusal = check_fields(request)) return refusal;
+    if (const Refusal refusal = check_scope(request.field("apns-topic"), connection))
+        return refusal;
     const std::string_view device = device_in(request.path);
     if (device.empty()) return {400, "MissingDeviceToken"};
     if (!is_device_token(device)) return {400, "BadDeviceToken"};
@@ -240,6 +243,9 @@ ApnsBehavior::Refusal ApnsBehavior::check_token(const Http2Request& request,
     const ProviderToken* const bound = connection.bound_to;
     if (bound != nullptr && bound->team_id != token->team_id) return {403, "InvalidProviderToken"};
     if (bound != nullptr && bound->key_id != token->key_id) return {403, "UnrelatedKeyIdInToken"};
+    // As the wire says it; the documentation has BadEnvironmentKeyIdInToken.
+    if (key_scope_.is_sandbox.value_or(options_.is_sandbox) != options_.is_sandbox)
+        return {403, "BadEnvironmentKeyInToken"};
     connection.has_seen_valid_token = true;
     return {};
 }
@@ -281,6 +287,16 @@ ApnsBehavior::Refusal ApnsBehavior::check_topic(std::string_view topic,
     return {400, is_ours ? "BadTopic" : "TopicDisallowed"};
 }
 
+// What the credential of the connection allows of the team's topics.
+ApnsBehavior::Refusal ApnsBehavior::check_scope(std::string_view topic,
+                                                const ApnsConnection& connection) const {
+    const bool is_by_certificate = connection.has_certificate && connection.token == nullptr;
+    const std::vector<std::string>& allowed =
+        is_by_certificate ? connection.certificate_topics : key_scope_.topics;
+    if (allowed.empty() || std::ranges::find(allowed, topic) != allowed.end()) return {};
+    return {400, "TopicDisallowed"};
+}
+
 ApnsBehavior::Refusal ApnsBehavior::check_payload(const Http2Request& request) {
     const std::string_view type = request.field("apns-push-type");
     if (request.body_size > (type == "voip" ? kVoipPayloadMax : kPayloadMax)) {
@@ -311,6 +327,8 @@ ApnsBehavior::Refusal ApnsBehavior::check_device(std::string_view token) const {
     const auto found = devices_.find(std::string(token));
     if (found == devices_.end()) return {};
     const ApnsDevice& device = found->second;
+    if (device.is_sandbox.value_or(options_.is_sandbox) != options_.is_sandbox)
+        return {400, "BadDeviceToken"};
     switch (device.state) {
         case DeviceState::good:
             return {};

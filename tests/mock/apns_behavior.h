@@ -13,7 +13,8 @@
 //     3  :path begins with /3/device/             404 BadPath
 //     4  no field twice                           400 DuplicateHeaders
 //     5  authorization                            403 MissingProviderToken, InvalidProviderToken,
-//        ExpiredProviderToken; 429 TooManyProviderTokenUpdates; 403 UnrelatedKeyIdInToken
+//        ExpiredProviderToken; 429 TooManyProviderTokenUpdates; 403 UnrelatedKeyIdInToken,
+//        BadEnvironmentKeyInToken
 //     6  apns-id, -expiration, -priority, -push-type, -topic, -collapse-id     400, see the .cc
 //     7  the device token in the path             400 MissingDeviceToken, BadDeviceToken
 //     8  the payload                              413 PayloadTooLarge, 400 PayloadEmpty
@@ -44,7 +45,7 @@ namespace knuckle::mock {
 
 struct ApnsOptions {
     std::vector<std::string> topics = {};  // the bundle ids of the team
-    bool is_sandbox = true;                // only the sandbox answers with apns-unique-id
+    bool is_sandbox = true;                // the environment; it answers with apns-unique-id
     uint32_t streams_max = 1'000;          // once a valid provider token has been seen
     Duration token_age_max = hours(1);
     Duration token_future_max = seconds(60);
@@ -67,8 +68,9 @@ inline constexpr uint32_t kStreamsBeforeToken = 1;
 // What APNs remembers of one connection.
 struct ApnsConnection {
     uint64_t number = 0;
-    bool has_certificate = false;          // of the client's: it needs no provider token
-    const ProviderToken* token = nullptr;  // in use since
+    bool has_certificate = false;  // of the client's: it needs no provider token
+    std::vector<std::string> certificate_topics = {};  // what that one allows
+    const ProviderToken* token = nullptr;              // in use since
     Instant token_since{};
     Instant updates_allowed_at{};             // until then: too many provider tokens
     const ProviderToken* bound_to = nullptr;  // team and key of the first push that was accepted
@@ -97,6 +99,14 @@ enum class DeviceState : uint8_t { good, unregistered, expired, bad, wrong_topic
 struct ApnsDevice {
     DeviceState state = DeviceState::good;
     std::optional<uint64_t> timestamp_ms = {};  // unregistered, expired: since when, if it is said
+    std::optional<bool> is_sandbox = {};        // its environment, if it has only one
+};
+
+// What the team's keys are good for (providers.md A.2): an old key for everything, a newer one for
+// one environment, a topic-specific one for some topics there.
+struct ApnsKeyScope {
+    std::optional<bool> is_sandbox = {};
+    std::vector<std::string> topics = {};  // empty: all of the team's
 };
 
 // What is wrong with all requests, for some requests or for some time, whichever ends first.
@@ -117,8 +127,10 @@ public:
     Result<void> add_key(const ApnsKey& key) { return tokens_.add(key); }
     // Devices are good unless something else is said.
     void set_device(std::string_view token, const ApnsDevice& device);
+    void set_key_scope(const ApnsKeyScope& scope) { key_scope_ = scope; }
     void set_failure(const ApnsFailure& failure) { failure_ = failure; }
-    // Forgets devices, failure and ledger, but neither keys nor connections.
+    // Forgets devices, failure, what keys are good for, and the ledger, but neither keys nor
+    // connections.
     void reset();
 
     [[nodiscard]] ApnsAnswer answer(const Http2Request& request,
@@ -148,6 +160,8 @@ private:
                                       Now now);
     [[nodiscard]] Refusal check_fields(const Http2Request& request) const;
     [[nodiscard]] Refusal check_topic(std::string_view topic, std::string_view type) const;
+    [[nodiscard]] Refusal check_scope(std::string_view topic,
+                                      const ApnsConnection& connection) const;
     [[nodiscard]] Refusal check_payload(const Http2Request& request);
     [[nodiscard]] Refusal check_device(std::string_view token) const;
     [[nodiscard]] Refusal injected(Now now);
@@ -166,6 +180,7 @@ private:
     ApnsLedger ledger_;
     std::unordered_map<std::string, ApnsDevice> devices_;
     std::optional<ApnsFailure> failure_;
+    ApnsKeyScope key_scope_;
     std::unique_ptr<Json> json_;
     uint64_t ids_made_ = 0;
     std::string id_;

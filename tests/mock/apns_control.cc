@@ -63,12 +63,13 @@ Duration ms_in(const dom::object& object, std::string_view name) {
 }
 
 std::optional<FaultKind> to_fault(std::string_view name) {
-    constexpr std::array<std::pair<std::string_view, FaultKind>, 7> kKinds{{
+    constexpr std::array<std::pair<std::string_view, FaultKind>, 8> kKinds{{
         {"answer", FaultKind::answer},
         {"late", FaultKind::late},
         {"silence", FaultKind::silence},
         {"reset", FaultKind::reset},
         {"cut_answer", FaultKind::cut_answer},
+        {"half_answer", FaultKind::half_answer},
         {"goaway", FaultKind::goaway},
         {"hang_up", FaultKind::hang_up},
     }};
@@ -76,6 +77,14 @@ std::optional<FaultKind> to_fault(std::string_view name) {
         if (text == name) return kind;
     }
     return std::nullopt;
+}
+
+// False: it is there, and is none.
+bool read_environment(const dom::object& object, std::optional<bool>& is_sandbox) {
+    const std::string_view name = string_in(object, "environment");
+    if (name.empty()) return true;
+    is_sandbox = name == "sandbox";
+    return *is_sandbox || name == "production";
 }
 
 std::optional<DeviceState> to_state(std::string_view name) {
@@ -199,10 +208,27 @@ ControlPage set_token(SimApns& apns, const dom::object& body, Now) {
     const std::string_view token = string_in(body, "token");
     if (!state || token.empty()) return ControlPage::wrong("which token, in which state?");
     ApnsDevice device{.state = *state};
+    if (!read_environment(body, device.is_sandbox))
+        return ControlPage::wrong("sandbox or production?");
     if (const auto timestamp = number_in(body, "timestamp")) {
         device.timestamp_ms = static_cast<uint64_t>(*timestamp);
     }
     apns.behavior().set_device(token, device);
+    return {};
+}
+
+ControlPage set_keys(SimApns& apns, const dom::object& body, Now) {
+    ApnsKeyScope scope;
+    if (!read_environment(body, scope.is_sandbox))
+        return ControlPage::wrong("sandbox or production?");
+    dom::array topics;
+    if (body["topics"].get(topics) == simdjson::SUCCESS) {
+        for (const dom::element topic : topics) {
+            std::string_view text;
+            if (topic.get(text) == simdjson::SUCCESS) scope.topics.emplace_back(text);
+        }
+    }
+    apns.behavior().set_key_scope(scope);
     return {};
 }
 
@@ -310,6 +336,10 @@ ControlPage set_transport(SimApns& apns, const dom::object& body, Now) {
     transport.refuses = is_true(body, "refuses");
     transport.dribbles = is_true(body, "dribbles");
     transport.says_date = is_true(body, "says_date");
+    transport.says_trailers = is_true(body, "says_trailers");
+    transport.ping_delay = ms_in(body, "ping_ms");
+    if (transport.ping_delay > Duration{}) http2.acks_pings = false;
+    http2.splits_heads = is_true(body, "splits_heads");
     return {};
 }
 
@@ -329,7 +359,8 @@ struct Change {
     std::string_view path;
     ControlPage (*carry_out)(SimApns& apns, const dom::object& body, Now now);
 };
-constexpr std::array<Change, 13> kChanges{{{"/tokens", set_token},
+constexpr std::array<Change, 14> kChanges{{{"/tokens", set_token},
+                                           {"/keys", set_keys},
                                            {"/freeze", freeze},
                                            {"/cut", cut},
                                            {"/streams", set_streams},

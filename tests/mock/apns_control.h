@@ -6,8 +6,11 @@
 //   GET  /arrivals         the last requests as they came, oldest first
 //   GET  /pushes/ID        one push: how often it came, how often it was accepted
 //   GET  /devices/TOKEN    the same for all pushes to one device
-//   POST /tokens           {"token", "state", "timestamp"}: good, unregistered, expired, bad or
-//                          wrong_topic; the time in ms
+//   POST /tokens           {"token", "state", "timestamp", "environment"}: good, unregistered,
+//                          expired, bad or wrong_topic; the time in ms; sandbox or production, and
+//                          bad in the other one
+//   POST /keys             {"environment", "topics": [...]}: what keys are good for; what is left
+//                          out is as usual, all
 //   POST /delay            {"ms"}: before each answer
 //   POST /fail           {"status", "reason", "for_requests", "for_ms"}: without the last two until
 //                          a reset
@@ -18,19 +21,20 @@
 //   POST /freeze           the connections that are there go silent for good, new ones work
 //   POST /streams          {"max"}: on every connection, from now on
 //   POST /faults           a rule for single requests, see apns_faults.h: {"fault"} is answer,
-//                          late, silence, reset, cut_answer, goaway or hang_up; {"device"} how its
-//                          token begins, {"skip", "every", "for_requests", "for_ms"} which and how
-//                          long;
+//                          late, silence, reset, cut_answer, half_answer, goaway or hang_up;
+//                          {"device"} how its token begins, {"skip", "every", "for_requests",
+//                          "for_ms"} which and how long;
 //                          {"accepted", "status", "reason", "body", "retry_after", "code", "ms"}
 //   POST /transport        of connections to come, and what is left out is as usual:
 //                          {"streams_max": -1 for none, "header_table_size", "stream_window",
 //                          "data_frame_max", "padding", "acks_pings", "grants_window",
 //                          "inspects_hpack", "handshake_ms", "settings_ms", "closes_on_hello",
-//                          "refuses", "dribbles", "says_date"}
+//                          "refuses", "dribbles", "says_date", "says_trailers", "splits_heads",
+//                          "ping_ms": how late a PING is answered}
 //   POST /tls              {"mode"}: of connections to come, see sim_apns --help
 //   POST /clock            {"offset_s"}: of the time by which provider tokens are judged
-//   POST /reset            forgets devices, failures, faults and the ledger; no delay, no stall, no
-//                          offset, the usual transport and certificate
+//   POST /reset            forgets devices, keys' limits, failures, faults and the ledger; no
+//                          delay, no stall, no offset, the usual transport and certificate
 //
 // 200 with JSON; 400 with {"error"} for what it does not understand, 404 for other paths.
 // Owner: SimApns.

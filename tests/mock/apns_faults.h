@@ -26,13 +26,14 @@ namespace knuckle::mock {
 inline constexpr uint32_t kRefusedStream = 7;  // RFC 9113 section 7
 
 enum class FaultKind : uint8_t {
-    answer,      // this status, reason and body instead of what APNs would say
-    late,        // accepted, and answered after `wait`
-    silence,     // never answered
-    reset,       // RST_STREAM with `code`; REFUSED_STREAM means that it was not processed
-    cut_answer,  // the head of the answer, then RST_STREAM
-    goaway,      // GOAWAY with a last stream below this one
-    hang_up,     // the connection is gone
+    answer,       // this status, reason and body instead of what APNs would say
+    late,         // accepted, and answered after `wait`
+    silence,      // never answered
+    reset,        // RST_STREAM with `code`; REFUSED_STREAM means that it was not processed
+    cut_answer,   // the head of the answer, then RST_STREAM
+    half_answer,  // FIN in the middle of the answer's first frame
+    goaway,       // GOAWAY with a last stream below this one
+    hang_up,      // the connection is gone
 };
 
 struct Fault {

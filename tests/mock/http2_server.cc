@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kFieldsMax = 32;
 constexpr size_t kBodyMax = 8 * 1024;
 constexpr size_t kResponseFieldsMax = 8;
+constexpr size_t kPingsMax = 64;
 constexpr size_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
 
 void must(int code) { KNUCKLE_ASSERT(code == 0); }
@@ -53,6 +54,7 @@ struct Http2Server::Stream {
     std::array<nghttp2_rcbuf*, 2 * kFieldsMax> references;
     std::string body;
     std::string response;
+    std::vector<std::pair<std::string, std::string>> trailers;
 
     void begin(int32_t stream) {
         id = stream;
@@ -61,6 +63,7 @@ struct Http2Server::Stream {
         method = path = authority = {};
         body.clear();
         response.clear();
+        trailers.clear();
     }
 
     void end() {
@@ -156,7 +159,11 @@ struct Http2Server::Callbacks {
                 if (is_ack) ++counters.settings_acks;
                 break;
             case NGHTTP2_PING:
-                if (!is_ack) ++counters.pings;
+                if (is_ack) break;
+                ++counters.pings;
+                if (server.options_.acks_pings || server.pings_.size() == kPingsMax) break;
+                server.pings_.emplace_back();
+                std::copy_n(frame->ping.opaque_data, 8, server.pings_.back().begin());
                 break;
             case NGHTTP2_GOAWAY:
                 counters.has_goaway = true;
@@ -178,7 +185,7 @@ struct Http2Server::Callbacks {
         return 0;
     }
 
-    static nghttp2_ssize read_response(nghttp2_session*,
+    static nghttp2_ssize read_response(nghttp2_session* session,
                                        int32_t id,
                                        uint8_t* to,
                                        size_t size,
@@ -193,7 +200,17 @@ struct Http2Server::Callbacks {
         const size_t count = std::min(size, rest.size());
         copy_bytes(to, as_bytes(rest.substr(0, count)));
         stream->response_sent += count;
-        if (count == rest.size() && stream->is_response_whole) *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (count < rest.size() || !stream->is_response_whole)
+            return static_cast<nghttp2_ssize>(count);
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (!stream->trailers.empty()) {
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+            std::array<nghttp2_nv, kResponseFieldsMax> fields;
+            size_t field_count = 0;
+            for (const auto& [name, value] : stream->trailers)
+                fields[field_count++] = make_field(name, value, NGHTTP2_NV_FLAG_NO_INDEX);
+            must(nghttp2_submit_trailer(session, id, fields.data(), field_count));
+        }
         return static_cast<nghttp2_ssize>(count);
     }
 
@@ -297,7 +314,9 @@ bool Http2Server::next_request(Http2Request& request) {
 
 bool Http2Server::respond(int32_t stream, const Http2Response& response) {
     Stream* const found = find(stream);
-    if (found == nullptr || response.fields.size() > kResponseFieldsMax) return false;
+    if (found == nullptr || response.fields.size() > kResponseFieldsMax ||
+        response.trailers.size() > kResponseFieldsMax)
+        return false;
 
     std::array<nghttp2_nv, 1 + kResponseFieldsMax> fields;
     DecimalText digits;
@@ -311,9 +330,12 @@ bool Http2Server::respond(int32_t stream, const Http2Response& response) {
     found->response = response.body;
     found->response_sent = 0;
     found->is_response_whole = response.is_whole;
+    for (const Http2Field& field : response.trailers)
+        found->trailers.emplace_back(field.name, field.value);
     nghttp2_data_provider2 provider{};
     provider.read_callback = Callbacks::read_response;
-    const bool has_data = !response.body.empty() || !response.is_whole;
+    const bool has_data =
+        !response.body.empty() || !response.trailers.empty() || !response.is_whole;
     return nghttp2_submit_response2(
                nghttp2_, stream, fields.data(), count, has_data ? &provider : nullptr) == 0;
 }
@@ -340,6 +362,12 @@ void Http2Server::set_streams_max(uint32_t streams_max) {
 
 void Http2Server::ping() { must(nghttp2_submit_ping(nghttp2_, NGHTTP2_FLAG_NONE, nullptr)); }
 
+void Http2Server::ack_pings() {
+    for (const auto& opaque : pings_)
+        must(nghttp2_submit_ping(nghttp2_, NGHTTP2_FLAG_ACK, opaque.data()));
+    pings_.clear();
+}
+
 void Http2Server::grant_window(int32_t stream, int32_t size) {
     must(nghttp2_submit_window_update(nghttp2_, NGHTTP2_FLAG_NONE, stream, size));
 }
@@ -349,10 +377,39 @@ Result<void> Http2Server::drain(Buffer& out) {
     const uint8_t* bytes = nullptr;
     nghttp2_ssize size = 0;
     while ((size = nghttp2_session_mem_send2(nghttp2_, &bytes)) > 0) {
-        out.append({bytes, static_cast<size_t>(size)});
+        const ByteView frame(bytes, static_cast<size_t>(size));
+        if (options_.splits_heads) {
+            append_split(frame, out);
+        } else {
+            out.append(frame);
+        }
     }
     if (size == 0) return {};
     return fail(Errc::protocol, nghttp2_strerror(static_cast<int>(size)), static_cast<int>(size));
+}
+
+// nghttp2 hands out a frame at a time. HEADERS without padding and priority, as it writes them,
+// become HEADERS with the first half, and CONTINUATION with the rest (RFC 9113 section 6.10).
+void Http2Server::append_split(ByteView frame, Buffer& out) const {
+    constexpr size_t kFrameHead = 9;
+    const bool is_head = frame.size() > kFrameHead + 1 && frame[3] == NGHTTP2_HEADERS &&
+                         (frame[4] & NGHTTP2_FLAG_END_HEADERS) != 0 &&
+                         (frame[4] & (NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_PRIORITY)) == 0;
+    if (!is_head) return out.append(frame);
+    const ByteView block = frame.subspan(kFrameHead);
+    const size_t half = block.size() / 2;
+    const auto append = [&](uint8_t type, unsigned flags, ByteView part) {
+        std::array<uint8_t, kFrameHead> head{0,
+                                             static_cast<uint8_t>(part.size() >> 8),
+                                             static_cast<uint8_t>(part.size()),
+                                             type,
+                                             static_cast<uint8_t>(flags)};
+        std::copy_n(frame.begin() + 5, 4, head.begin() + 5);
+        out.append(head);
+        out.append(part);
+    };
+    append(NGHTTP2_HEADERS, frame[4] & ~unsigned{NGHTTP2_FLAG_END_HEADERS}, block.first(half));
+    append(NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, block.subspan(half));
 }
 
 bool Http2Server::has_output() const {

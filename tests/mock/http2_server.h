@@ -55,6 +55,7 @@ struct Http2Response {
     uint16_t status = 200;
     std::span<const Http2Field> fields = {};
     std::string_view body = {};
+    std::span<const Http2Field> trailers = {};
     bool is_whole =
         true;  // false: the stream stays open, for a reset() after a part of the response
 };
@@ -68,8 +69,9 @@ struct Http2ServerOptions {
     uint32_t data_frame_max = 16'384;  // cuts responses into several DATA frames
     uint32_t padding = 0;              // octets added to each HEADERS and DATA frame
     bool is_silent = false;            // drains nothing, not even SETTINGS, until speak()
-    bool acks_pings = true;
-    bool grants_window = true;    // false: only with grant_window()
+    bool splits_heads = false;         // each head goes on in a CONTINUATION
+    bool acks_pings = true;            // false: only with ack_pings()
+    bool grants_window = true;         // false: only with grant_window()
     bool checks_messages = true;  // false: a quarter faster, for a benchmark whose client is known
     bool inspects_hpack = false;  // see hpack()
 };
@@ -103,6 +105,9 @@ public:
     void goaway(int32_t last_stream, uint32_t error_code, std::string_view debug);
     void set_streams_max(uint32_t streams_max);
     void ping();
+    // Answers those that wait.
+    void ack_pings();
+    [[nodiscard]] size_t pings_unanswered() const { return pings_.size(); }
     void grant_window(int32_t stream, int32_t size);  // stream 0: the connection's
     void speak() { options_.is_silent = false; }
     Result<void> drain(Buffer& out);
@@ -118,6 +123,7 @@ private:
     struct Stream;
 
     void send_settings();
+    void append_split(ByteView frame, Buffer& out) const;
     Stream* take_stream(int32_t id);
     [[nodiscard]] Stream* find(int32_t id) const;
 
@@ -129,6 +135,7 @@ private:
     std::vector<int32_t> ready_;   // complete requests, from ready_next_ on not pulled
     size_t ready_next_ = 0;
     std::unique_ptr<HpackInspector> hpack_;
+    std::vector<std::array<uint8_t, 8>> pings_;  // not answered yet
     Counters counters_;
 };
 

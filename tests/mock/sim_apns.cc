@@ -15,6 +15,15 @@ namespace {
 
 constexpr size_t kPlaintextSize = 16 * 1024;  // a TLS record
 constexpr size_t kApnsListener = 0;
+
+// Those of Apple's extensions; without any, the name's.
+std::vector<std::string> topics_of(const tls::CertificateFacts& certificate) {
+    if (!certificate.topics.empty()) return certificate.topics;
+    const std::string& name = certificate.common_name;
+    const size_t colon = name.rfind(": ");
+    return {colon == std::string::npos ? name : name.substr(colon + 2)};
+}
+
 }  // namespace
 
 struct SimApns::Connection {
@@ -22,7 +31,7 @@ struct SimApns::Connection {
         : id(conn),
           plain(owner.loop_.chunks()),
           sealed(owner.loop_.chunks()),
-          tls(*owner.tls_, {}, sealed),
+          tls(*owner.tls_, {.shown = owner.demands_certificates_ ? &shown : nullptr}, sealed),
           http2(owner.transport_.http2),
           closes_on_hello(owner.transport_.closes_on_hello),
           dribbles(owner.transport_.dribbles),
@@ -31,6 +40,7 @@ struct SimApns::Connection {
     io::ConnId id;
     Buffer plain;
     Buffer sealed;
+    std::vector<tls::CertificateFacts> shown;  // by the client
     tls::Engine tls;
     Http2Server http2;
     ApnsConnection apns;
@@ -45,7 +55,7 @@ struct SimApns::Connection {
 
 // What will be done to a connection at its time.
 struct SimApns::Later {
-    enum class What : uint8_t { read, speak, leave } what;
+    enum class What : uint8_t { read, speak, leave, ack } what;
     io::ConnId conn;
     std::string debug = {};
 };
@@ -128,6 +138,13 @@ bool SimApns::receive(Connection& connection, ByteView bytes, Now now) {
         // Who offers no protocol is taken for HTTP/1.1, which APNs does not speak.
         if (connection.tls.alpn() != "h2") return false;
         if (!connection.http2.feed({plaintext_.data(), *size})) return false;
+        if (!connection.shown.empty()) {
+            connection.apns.certificate_topics = topics_of(connection.shown.front());
+            connection.shown.clear();
+        }
+        if (transport_.ping_delay > Duration{} && connection.http2.pings_unanswered() > 0)
+            later_.emplace(now.instant + transport_.ping_delay,
+                           Later{Later::What::ack, connection.id});
         if (!take_requests(connection, now)) return false;
     }
 }
@@ -195,6 +212,10 @@ bool SimApns::suffer(Connection& connection,
             static_cast<void>(connection.http2.drain(connection.plain));
             connection.http2.reset(request.stream, fault.code);
             break;
+        case FaultKind::half_answer:
+            respond(connection, request.stream, answer);
+            break_off(connection);
+            return false;
         case FaultKind::goaway:
             // Once; what came before the one that met it, and is complete only now, is refused.
             if (connection.is_leaving) {
@@ -209,6 +230,18 @@ bool SimApns::suffer(Connection& connection,
             return false;
     }
     return true;
+}
+
+// What was said before goes out whole; of what comes next, half of the first frame's head.
+void SimApns::break_off(Connection& connection) {
+    Buffer last(loop_.chunks());
+    static_cast<void>(connection.http2.drain(last));
+    std::array<ByteView, 1> first;
+    if (last.views(first) > 0) connection.plain.append(first[0].first(4));
+    static_cast<void>(connection.tls.seal(connection.plain));
+    loop_.send(connection.id, connection.sealed);
+    loop_.finish(connection.id);
+    remove(connection);
 }
 
 void SimApns::respond(Connection& connection,
@@ -229,10 +262,12 @@ void SimApns::respond(Connection& connection,
     }
     std::array<char, 256> storage;
     const bool has_body = fault != nullptr && (fault->body || fault->reason.empty());
+    constexpr Http2Field kTrailer{"x-served-by", "sim_apns"};
     connection.http2.respond(stream,
                              {.status = answer.status,
                               .fields = std::span(fields).first(count),
-                              .body = has_body ? fault->text() : answer.body(storage)});
+                              .body = has_body ? fault->text() : answer.body(storage),
+                              .trailers = std::span(&kTrailer, transport_.says_trailers ? 1 : 0)});
     if (answer.streams_max) connection.http2.set_streams_max(*answer.streams_max);
     if (answer.ends_connection && !connection.is_leaving) {
         say_goodbye(connection, R"({"reason":"TooManyErrors"})");
@@ -286,6 +321,9 @@ void SimApns::on_deadline(Now now) {
             case Later::What::leave:
                 say_goodbye(*connection, first.mapped().debug);
                 say_goodbye(*connection, first.mapped().debug);
+                break;
+            case Later::What::ack:
+                connection->http2.ack_pings();
                 break;
         }
         touch(*connection);

@@ -50,6 +50,8 @@ struct ApnsTransport {
     bool refuses = false;          // closed as soon as it is accepted
     bool dribbles = false;         // a TLS record for each byte
     bool says_date = false;        // answers name the time, by the clock that judges tokens
+    bool says_trailers = false;    // a trailer behind each answer
+    Duration ping_delay{};         // before a PING is answered; needs http2.acks_pings to be off
 };
 
 // Of all connections so far, those that have ended included.
@@ -128,6 +130,7 @@ private:
                  const ApnsAnswer& answer,
                  const Fault* fault = nullptr);
     void seal(Connection& connection);
+    void break_off(Connection& connection);
     void say_goodbye(Connection& connection, std::string_view debug);
     void leave(Connection& connection, int32_t last_stream, std::string_view debug);
     static void add_counts(const Connection& connection, ApnsTransportCounts& counts);

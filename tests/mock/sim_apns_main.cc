@@ -49,6 +49,7 @@ constexpr const char* kHelp =
     "                   no_alpn, http1, wrong_host, expired, unknown_ca, or\n"
     "                   demands_certificate: of the client's, as client.pem of the first topic\n"
     "  --alpn PROTOCOL  that is spoken of; 'none' for no ALPN (default h2)\n"
+    "  --environment E  sandbox (the default) or production\n"
     "  --delay-ms N     before each answer\n"
     "  --error-budget N points of refusals that end a connection (default 0: none do)\n"
     "  --keep N         requests whose texts are kept for /arrivals (default 64)\n"
@@ -103,6 +104,10 @@ Arguments parse(const std::vector<std::string>& words) {
             arguments.tls = value();
         } else if (word == "--alpn") {
             arguments.alpn = value();
+        } else if (word == "--environment") {
+            const std::string& name = value();
+            options.apns.is_sandbox = name == "sandbox";
+            if (name != "sandbox" && name != "production") give_up("--environment " + name + "?");
         } else if (word == "--delay-ms") {
             options.delay = milliseconds(static_cast<int64_t>(to_number(value(), 3'600'000)));
         } else if (word == "--error-budget") {
@@ -166,8 +171,8 @@ void make_files(const std::filesystem::path& directory,
         write_identity(directory / "expired",
                        test::issue_server(authority, names, {.validity = test::Validity::expired}));
         write_identity(directory / "unknown_ca", test::issue_server(stranger, names));
-        const test::Identity client =
-            test::issue_client(authority, "Apple Push Services: " + topic);
+        const test::Identity client = test::issue_client(
+            authority, "Apple Push Services: " + topic, {.topics = {topic, topic + ".voip"}});
         write_identity(directory / "client", client);
         write_file(directory / "client.p12", test::export_pkcs12(client, "knuckle"));
         write_identity(directory / "server", test::issue_server(authority, names));

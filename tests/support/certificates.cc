@@ -157,6 +157,62 @@ Bytes encode_alt_names(const std::vector<std::string>& names) {
     return encode(0x30, all);
 }
 
+void append(Bytes& to, std::span<const uint8_t> bytes) {
+    to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
+// Cuts the next element out of `rest`, whole; `content` is what it holds. Lengths below 64 KiB.
+std::span<const uint8_t> cut_element(std::span<const uint8_t>& rest,
+                                     std::span<const uint8_t>& content) {
+    size_t begin = 2;
+    size_t size = rest[1];
+    if (size >= 0x80) {
+        const size_t count = size & 0x7f;
+        size = 0;
+        for (size_t i = 0; i < count; ++i) size = size << 8 | rest[begin++];
+    }
+    content = rest.subspan(begin, size);
+    const auto whole = rest.first(begin + size);
+    rest = rest.subspan(begin + size);
+    return whole;
+}
+
+// Apple's list of topics, each with what it is for.
+Bytes encode_topics(const std::vector<std::string>& topics) {
+    constexpr std::array<uint8_t, 10> kOid{
+        0x2a, 0x86, 0x48, 0x86, 0xf7, 0x63, 0x64, 0x06, 0x03, 0x06};
+    Bytes list;
+    for (const std::string& topic : topics) {
+        append(list, encode(0x0c, bytes(topic)));
+        append(list, encode(0x30, encode(0x0c, bytes("app"))));
+    }
+    Bytes extension = encode(0x06, kOid);
+    append(extension, encode(0x04, encode(0x30, list)));
+    return encode(0x30, extension);
+}
+
+// wolfSSL writes no extension that it does not know: what is to be signed gets one more.
+Bytes add_extension(std::span<const uint8_t> body, const Bytes& extension) {
+    std::span<const uint8_t> fields;
+    cut_element(body, fields);
+    Bytes written;
+    while (!fields.empty()) {
+        std::span<const uint8_t> content;
+        const bool is_extensions = fields[0] == 0xa3;
+        const auto whole = cut_element(fields, content);
+        if (!is_extensions) {
+            append(written, whole);
+            continue;
+        }
+        std::span<const uint8_t> old;
+        cut_element(content, old);
+        Bytes all(old.begin(), old.end());
+        append(all, extension);
+        append(written, encode(0xa3, encode(0x30, all)));
+    }
+    return encode(0x30, written);
+}
+
 void set_date(byte* to, int& size, std::string_view utc_time) {
     const Bytes der = encode(0x17, bytes(utc_time));
     std::copy(der.begin(), der.end(), to);
@@ -181,6 +237,7 @@ struct Subject {
     const std::vector<std::string>* alt_names = nullptr;
     bool is_authority = false;
     const char* purpose = nullptr;
+    const std::vector<std::string>* topics = nullptr;
 };
 
 // Without an issuer the certificate is self-signed.
@@ -219,6 +276,13 @@ Bytes make_certificate(const Subject& subject,
     Bytes der(kRoom);
     checked(wc_MakeCert_ex(cert.get(), der.data(), kRoom, key.type(), key.get(), &random()),
             "making a certificate");
+    if (subject.topics != nullptr && !subject.topics->empty()) {
+        const auto size = static_cast<size_t>(cert->bodySz);
+        const Bytes body =
+            add_extension(std::span(der).first(size), encode_topics(*subject.topics));
+        std::copy(body.begin(), body.end(), der.begin());
+        cert->bodySz = static_cast<int>(body.size());
+    }
     der.resize(checked(
         wc_SignCert_ex(
             cert->bodySz, cert->sigType, der.data(), kRoom, signer.type(), signer.get(), &random()),
@@ -283,7 +347,8 @@ Identity issue_server(const Authority& authority,
 }
 
 Identity issue_client(const Authority& authority, std::string_view name, const Issue& issue) {
-    return identity_from({.name = name, .purpose = "clientAuth"}, issue, authority);
+    return identity_from(
+        {.name = name, .purpose = "clientAuth", .topics = &issue.topics}, issue, authority);
 }
 
 std::string export_pkcs12(const Identity& identity, const std::string& password) {

@@ -24,6 +24,7 @@ enum class Validity { current, expired, not_yet };
 struct Issue {
     KeyKind key = KeyKind::p256;
     Validity validity = Validity::current;
+    std::vector<std::string> topics = {};  // in Apple's extension 1.2.840.113635.100.6.3.6
 };
 
 // Who can issue certificates.

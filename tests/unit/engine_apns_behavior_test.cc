@@ -554,6 +554,37 @@ TEST_CASE("a device is good until something else is known of it", "[apns]") {
     CHECK(world.say(Push().to("/3/device/" + std::string(64, 'b'))) == "200");
 }
 
+TEST_CASE("a device belongs to one environment", "[apns]") {
+    World sandbox;
+    World production({.is_sandbox = false});
+    for (World* world : {&sandbox, &production})
+        world->apns.set_device(std::string(64, 'a'), {.is_sandbox = true});
+    CHECK(sandbox.say(Push()) == "200");
+    CHECK(production.say(Push()) == "400 BadDeviceToken");
+    CHECK(production.say(Push().to("/3/device/" + std::string(64, 'b'))) == "200");
+}
+
+TEST_CASE("a key may be good for one environment or for some topics only", "[apns]") {
+    World world;
+    world.apns.set_key_scope({.is_sandbox = false});
+    CHECK(world.say(Push()) == "403 BadEnvironmentKeyInToken");
+    world.apns.set_key_scope({.is_sandbox = true, .topics = {"org.example.other"}});
+    CHECK(world.say(Push()) == "400 TopicDisallowed");
+    world.apns.set_key_scope({.topics = {"org.example.other", std::string(kTopic)}});
+    CHECK(world.say(Push()) == "200");
+}
+
+TEST_CASE("a client certificate is good for its topics", "[apns]") {
+    World world;
+    Push push;
+    push.drop("authorization");
+    world.connection.has_certificate = true;
+    world.connection.certificate_topics = {"org.example.other"};
+    CHECK(world.say(push) == "400 TopicDisallowed");
+    world.connection.certificate_topics = {std::string(kTopic)};
+    CHECK(world.say(push) == "200");
+}
+
 TEST_CASE("too many refusals end a connection, sooner for bad device tokens", "[apns]") {
     const auto pushes_until_end = [](const Push& push, DeviceState state) {
         World world({.error_budget = 10});

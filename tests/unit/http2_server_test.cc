@@ -68,6 +68,19 @@ TEST_CASE("The server counts priorities, pings and resets", "[http2][server]") {
     CHECK(server.last_stream() == 3);
 }
 
+TEST_CASE("A PING waits for its answer where the server is told so", "[http2][server]") {
+    Pair pair({}, {.acks_pings = false});
+    pair.run();
+    pair.session.ping();
+    pair.run();
+    CHECK(pair.server.pings_unanswered() == 1);
+    CHECK(pair.take_events(http2::EventKind::ping_ack).empty());
+    pair.server.ack_pings();
+    pair.run();
+    CHECK(pair.server.pings_unanswered() == 0);
+    CHECK(pair.take_events(http2::EventKind::ping_ack).size() == 1);
+}
+
 TEST_CASE("A request that its client takes back is not handed out", "[http2][server]") {
     Pair pair;
     const int32_t stream = pair.submit();

@@ -84,6 +84,25 @@ TEST_CASE("A push and its answer cross the connection", "[http2]") {
     CHECK(pair.server.counters().priority_frames == 0);
 }
 
+TEST_CASE("An answer may come in CONTINUATION and end with trailers", "[http2]") {
+    const bool has_body = GENERATE(true, false);
+    Pair pair({}, {.splits_heads = true});
+    pair.submit();
+    pair.run();
+    mock::Http2Request request;
+    REQUIRE(pair.server.next_request(request));
+    const mock::Http2Field fields[] = {{"apns-id", request.field("apns-id")}};
+    const mock::Http2Field trailers[] = {{"retry-after", "7"}, {"x-served-by", "somebody"}};
+    const std::string_view body = has_body ? R"({"reason":"Shutdown"})" : "";
+    pair.server.respond(request.stream,
+                        {.status = 503, .fields = fields, .body = body, .trailers = trailers});
+    pair.run();
+    const std::vector<SeenEvent> responses = pair.take_events(EventKind::response);
+    REQUIRE(responses.size() == 1);
+    CHECK(responses[0] == SeenEvent{EventKind::response, 1, 503, kNoError, std::string(body), ""});
+    CHECK(pair.session.streams_open() == 0);
+}
+
 TEST_CASE("A request without a body ends with its head", "[http2]") {
     Pair pair;
     pair.submit("");

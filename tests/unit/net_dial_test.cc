@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Connections that we make: names, addresses, refusals, and giving up on the way.
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
@@ -42,6 +46,33 @@ namespace knuckle::test {
 namespace {
 
 io::Endpoint at(const std::string& host, uint16_t port) { return {host, port, {}}; }
+
+// Listens, but its queue of connections is full and stays so: who dials is not answered.
+class DeafListener {
+public:
+    DeafListener(const char* address, uint16_t port) {
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_port = htons(port);
+        REQUIRE(::inet_pton(AF_INET, address, &at.sin_addr) == 1);
+        auto* const where = reinterpret_cast<sockaddr*>(&at);
+        fds_[0] = ::socket(AF_INET, SOCK_STREAM, 0);
+        REQUIRE(::bind(fds_[0], where, sizeof(at)) == 0);
+        REQUIRE(::listen(fds_[0], 0) == 0);
+        for (size_t i = 1; i < fds_.size(); ++i) {
+            fds_[i] = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+            static_cast<void>(::connect(fds_[i], where, sizeof(at)));
+        }
+    }
+    DeafListener(const DeafListener&) = delete;
+    DeafListener& operator=(const DeafListener&) = delete;
+    ~DeafListener() {
+        for (const int fd : fds_) ::close(fd);
+    }
+
+private:
+    std::array<int, 4> fds_{};
+};
 
 // A port where nobody listens.
 uint16_t closed_port() {
@@ -119,6 +150,26 @@ TEST_CASE("dials take turns in which address they try first", "[net]") {
     }
     at_first.waits_for([](Events& events) { return events.accepted.size() == 2; });
     at_last.waits_for([](Events& events) { return events.accepted.size() == 2; });
+}
+
+TEST_CASE("an address that says nothing keeps only the dials that begin with it", "[net]") {
+    LoopThread at_last;
+    const uint16_t port = at_last.listen("127.0.0.1");
+    at_last.tells([](net::Loop&, Events&) {});
+    // Its backlog is full: the kernel drops what comes, and says nothing to who dials.
+    const DeafListener deaf("127.0.0.2", port);
+    LoopThread loop;
+    std::vector<io::ConnId> dialled;
+    loop.tells([&](net::Loop& io, Events&) {
+        for (int i = 0; i < 4; ++i) dialled.push_back(io.connect(at(kTwoAddresses, port)));
+    });
+    loop.waits_for([](Events& events) { return events.connected.size() == 2; });
+    loop.tells([&](net::Loop& io, Events& events) {
+        CHECK(events.closed.empty());
+        CHECK(io.connections_open() == 4);
+        // As the engine does when their time is over.
+        for (const io::ConnId id : dialled) io.close(id);
+    });
 }
 
 TEST_CASE("a connection to a Unix socket", "[net]") {

@@ -57,6 +57,17 @@ TEST_CASE("without Apple's extension the name counts", "[tls]") {
     CHECK_FALSE(facts->allows(""));
 }
 
+TEST_CASE("Apple's extension counts more than the name", "[tls]") {
+    const std::vector<std::string> topics = {"org.example.chat", "org.example.chat.voip"};
+    const test::Identity identity = test::issue_client(
+        test::make_authority(), "Apple Push Services: org.example.other", {.topics = topics});
+    const Result<CertificateFacts> facts = read_certificate(identity.certificate_pem);
+    REQUIRE(facts);
+    CHECK(facts->topics == topics);
+    CHECK(facts->allows("org.example.chat"));
+    CHECK_FALSE(facts->allows("org.example.other"));
+}
+
 TEST_CASE("what is no certificate is refused, wherever it is cut or damaged", "[tls]") {
     CHECK_FALSE(read_certificate(""));
     CHECK_FALSE(read_certificate("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));

@@ -248,6 +248,32 @@ TEST_CASE("What a server shows is noted, whether it is trusted or not", "[tls]")
     }
 }
 
+TEST_CASE("A server that asks for a certificate notes what it is shown, and insists", "[tls]") {
+    const Identity good = issue_client(authority(), "client", {.topics = {"org.example.chat"}});
+    const Identity strange = issue_client(make_authority("Stranger"), "client");
+    const auto asking = Context::server({.certificate_pem = localhost().certificate_pem,
+                                         .key_pem = localhost().key_pem,
+                                         .client_ca_pem = authority().certificate_pem});
+    REQUIRE(asking);
+    const auto meet = [&](const Identity* identity, std::vector<CertificateFacts>& shown) {
+        const auto ours = Context::client(
+            {.ca_pem = authority().certificate_pem,
+             .certificate_pem = identity != nullptr ? identity->certificate_pem : "",
+             .key_pem = identity != nullptr ? identity->key_pem : ""});
+        REQUIRE(ours);
+        OurEnd client(*ours, "localhost");
+        OurEnd server(*asking, {}, &shown);
+        exchange(client, server);
+        return server.engine.is_ready();
+    };
+    std::vector<CertificateFacts> shown;
+    CHECK(meet(&good, shown));
+    REQUIRE(shown.size() == 1);
+    CHECK(shown[0].topics == std::vector<std::string>{"org.example.chat"});
+    CHECK_FALSE(meet(&strange, shown));
+    CHECK_FALSE(meet(nullptr, shown));
+}
+
 TEST_CASE("A server's certificate must be for the name that was asked for", "[tls]") {
     constexpr std::string_view kOther = "the peer's certificate is for another name";
     const Identity wild =

@@ -42,6 +42,10 @@ def added(place):
     return measure
 
 
+def on_disk(size):
+    return lambda f: (middle(f[f"{size} bytes"]), f"{middle(f[f'{size} bytes in use']):.0f} of them in use, the rest free for the next writes")
+
+
 def mock_beside_gateway(f):
     """Pushes a second that a core of the mock's takes, and knocks that one of ours does."""
     ours = max(middle(f["knuckle plain per core"]), middle(f["floor plain per core"]))
@@ -83,10 +87,10 @@ def bars(setup):
         Bar("–", "allocations per knock, TLS", "count", 0.0, plainly("knuckle tls allocations")),
         Bar("B8", "idle PSS without database, TLS, MB", "connections", 8.0, plainly("knuckle idle KiB", 1 / 1024)),
         Bar("B9", "idle TLS connection, KiB", "connections", 10.0, plainly("knuckle tls KiB a connection")),
-        Bar("B9", "given back 10 s after closing", "connections", 0.8, plainly("knuckle tls given back"), True),
+        Bar("B9", "given back after closing", "connections", 0.8, plainly("knuckle tls given back"), True),
         Bar("B10", "CPU per full handshake / nginx", "handshake", 0.7, against("nginx", "full cpu", 0)),
         Bar("B11", f"CPU per knock, {smallest:,} to {largest:,} tokens, µs", "tokens", 2.0, change(f"{smallest} cpu", f"{largest} cpu", False)),
-        Bar("B11", "bytes per token on disk", "tokens", 300.0, plainly(f"{largest} bytes", 1, 0)),
+        Bar("B11", f"bytes per token on disk, {largest:,} tokens", "tokens", 300.0, on_disk(largest)),
         Bar("B12", f"CPU per knock, 100 to {many:,} connections", "connections", 1.1, change("knuckle plain 0 cpu", f"knuckle plain {many} cpu")),
         Bar("B12", "knock p99 likewise", "connections", 1.5, change("knuckle plain 0 p99", f"knuckle plain {many} p99")),
         Bar("B13", "CPU per knock, APNs at 0 to 50 ms", "faults", 1.05, change("delay 0 1000 cpu", "delay 50000 1000 cpu")),

@@ -27,7 +27,8 @@ class Setup:
         self.seconds = 0.8 if quick else 1.5
         self.tokens = 100_000 if quick else MILLION
         self.sizes = [1_000, 100_000] if quick else [1_000, 10_000, 100_000, MILLION, 10 * MILLION]
-        self.rates = [1_000, 5_000, 20_000, 50_000] + ([] if quick else [70_000])
+        self.rates = [1_000, 50_000] if quick else [1_000, 5_000, 20_000, 50_000, 70_000]
+        self.give_back_seconds = 3 if quick else 10
         self.idle = [0, 1_000] if quick else [0, 2_000, 10_000]
         self.many = self.idle[-1]
         self.peer_rounds = 1 if quick else 2

@@ -206,7 +206,7 @@ def part_tokens(setup):
     """CPU of a saturated knock, of its look-up alone, memory, and the database's size, by the number of
     tokens."""
     found = Series()
-    for size in alternate(setup.rounds, setup.sizes):
+    for size in alternate(min(3, setup.rounds), setup.sizes):
         store = setup.store("knuckle", size)
         candidate = Candidate(setup, "knuckle", tokens=size)
         one = window(candidate.load("--connections", 64, "--seconds", setup.seconds), {"gw": candidate.server}, at_end=candidate.server.memory_kib)
@@ -214,7 +214,8 @@ def part_tokens(setup):
         found.add(f"{size} cpu", one["cpu_gw"])
         found.add(f"{size} own MiB", one["extra"]["own"] / 1024)
         found.add(f"{size} RSS MiB", one["extra"]["rss"] / 1024)
-        found[f"{size} bytes"] = [os.path.getsize(store + "/data.mdb") / size]
+        disk = json.loads(subprocess.run([setup.programs + "fill", store], check=True, capture_output=True, text=True).stdout)
+        found[f"{size} bytes"], found[f"{size} bytes in use"] = [disk["file"] / size], [disk["in_use"] / size]
         note_losses(found, "knuckle", one)
         lines = subprocess.run([setup.programs + "micro", "--store", store, "--tokens", str(size), "--json", "--rounds", "3"],
                                check=True, capture_output=True, text=True, timeout=120).stdout
@@ -245,7 +246,7 @@ def part_connections(setup):
                 note_losses(found, kind, one)
             found.add(f"{kind} {front} KiB a connection", (one["extra"] - few) / setup.many)
             if kind == "knuckle":
-                time.sleep(10)
+                time.sleep(setup.give_back_seconds)
                 found.add(f"{kind} {front} given back", (one["extra"] - memory()) / max(1, one["extra"] - few))
             candidate.stop()
     return found
@@ -349,7 +350,7 @@ def part_workers(setup):
             if workers == 2:
                 found.add(f"{name}least share", used[1] / (used[0] + used[1]))
         candidate.stop()
-    out, knocks = f"{setup.work}/workers.strace", 20_000
+    out, knocks = f"{setup.work}/workers.strace", 5_000 if setup.quick else 20_000
     candidate = Candidate(setup, "knuckle", core=None, workers=2, prefix=["strace", "-f", "-c", "-o", out])
     window_free(candidate.load("--connections", 64, "--knocks", knocks, "--warm", 0))
     candidate.stop()

@@ -25,11 +25,11 @@ missed = set()
 def part_count(setup):
     """User instructions (callgrind) and system calls (strace) of one knock, one in flight: the
     difference between two runs of different length, so that the start does not count."""
-    found, few, many = Series(), 500, 1_000 if setup.quick else 2_500
+    found, few = Series(), 500
     for front, tls in FRONTS.items():
         for kind in BOTH:
             for calls in (False, True):
-                totals = []
+                totals, many = [], 1_000 if setup.quick and not calls else 2_500
                 for knocks in (few, many):
                     out = f"{setup.work}/{kind}-{front}-{knocks}" + (".strace" if calls else ".callgrind")
                     prefix = ["strace", "-f", "-c", "-o", out] if calls else callgrind(setup, out)
@@ -82,32 +82,49 @@ def part_peers(setup):
         print(f"  peers: {name} is not installed (make peers), so it takes no part", file=sys.stderr)
     kinds = [("knuckle", "")] + [(name, setting) for name in names for setting in PEERS[name].settings[setup.peer_settings]]
     broken = set()
-    for kind, setting in alternate(setup.peer_rounds, kinds):
-        label = f"{kind} {setting}".strip()
-        if label in broken:
-            continue
-        try:
-            peer = Candidate(setup, "knuckle", tokens=100_000) if kind == "knuckle" else PEERS[kind](setup, setting)
-            warm = 1.0 if kind == "knuckle" or setup.quick else PEERS[kind].warm
-            for part, words in (("", ["--connections", 64, "--seconds", setup.seconds, "--warm", warm]),
-                                ("paced ", ["--connections", 64, "--rate", PEER_RATE, "--seconds", setup.seconds])):
-                one = window(peer.load(*words), {"gw": peer.server})
-                if one["answered"] == 0:
-                    raise RuntimeError("it answers no knock with 2xx")
-                found.add(f"{label} {part}rate", one["arrived_measured"] / one["seconds"])
-                found.add(f"{label} {part}cpu", one["used_gw"] / max(1, one["arrived_measured"]))
-                found.add(f"{label} {part}p50", one["knock"]["p50"])
-                found.add(f"{label} {part}p99", one["knock"]["p99"])
-                found.add(f"{label} {part}lost", one["lost"] + one["errors"] + one["unanswered"])
-            found.add(f"{label} RSS", peer.server.memory_kib()["rss"] / 1024)
-            peer.stop()
-        except RuntimeError as error:
-            broken.add(label)
-            found.setdefault("broken", []).append(f"{label}: {error}")
-            print(f"  peers: {label}: {error}", file=sys.stderr)
-            stop_all()
+    for measure_peer, rounds in ((measure_at_once, setup.peer_rounds), (measure_with_delay, 1)):
+        for kind, setting in alternate(rounds, kinds):
+            label = f"{kind} {setting}".strip()
+            if label in broken:
+                continue
+            try:
+                measure_peer(setup, found, kind, setting, label)
+            except RuntimeError as error:
+                broken.add(label)
+                found.setdefault("broken", []).append(f"{label}: {error}")
+                print(f"  peers: {label}: {error}", file=sys.stderr)
+                stop_all()
     found["labels"] = [f"{kind} {setting}".strip() for kind, setting in kinds if f"{kind} {setting}".strip() not in broken]
     return found
+
+
+def start_peer(setup, kind, setting, **more):
+    return Candidate(setup, "knuckle", tokens=100_000, **more) if kind == "knuckle" else PEERS[kind](setup, setting, **more)
+
+
+def measure_at_once(setup, found, kind, setting, label):
+    peer = start_peer(setup, kind, setting)
+    warm = 1.0 if kind == "knuckle" or setup.quick else PEERS[kind].warm
+    for part, words in (("", ["--connections", 64, "--seconds", setup.seconds, "--warm", warm]),
+                        ("paced ", ["--connections", 64, "--rate", PEER_RATE, "--seconds", setup.seconds])):
+        one = window(peer.load(*words), {"gw": peer.server})
+        if one["answered"] == 0:
+            raise RuntimeError("it answers no knock with 2xx")
+        found.add(f"{label} {part}rate", one["arrived_measured"] / one["seconds"])
+        found.add(f"{label} {part}cpu", one["used_gw"] / max(1, one["arrived_measured"]))
+        found.add(f"{label} {part}p50", one["knock"]["p50"])
+        found.add(f"{label} {part}p99", one["knock"]["p99"])
+        found.add(f"{label} {part}lost", one["lost"] + one["errors"] + one["unanswered"])
+    found.add(f"{label} RSS", peer.server.memory_kib()["rss"] / 1024)
+    peer.stop()
+
+
+def measure_with_delay(setup, found, kind, setting, label):
+    """APNs takes 20 ms, as from far away, and there are 500 connections to wait on."""
+    peer = start_peer(setup, kind, setting, mock_more=["--delay-us", "20000"])
+    one = window(peer.load("--connections", 500, "--seconds", setup.seconds, "--warm", 1), {"gw": peer.server})
+    found.add(f"{label} far rate", one["arrived_measured"] / one["seconds"])
+    peer.stop()
 
 
 def window_free(command):
@@ -350,11 +367,14 @@ def part_workers(setup):
             if workers == 2:
                 found.add(f"{name}least share", used[1] / (used[0] + used[1]))
         candidate.stop()
-    out, knocks = f"{setup.work}/workers.strace", 5_000 if setup.quick else 20_000
-    candidate = Candidate(setup, "knuckle", core=None, workers=2, prefix=["strace", "-f", "-c", "-o", out])
-    window_free(candidate.load("--connections", 64, "--knocks", knocks, "--warm", 0))
-    candidate.stop()
-    found.add("lock waits", calls_in(out).get("futex", 0) / knocks)
+    waits, few, many = [], 1_000, 6_000
+    for knocks in (few, many):
+        out = f"{setup.work}/workers.strace"
+        candidate = Candidate(setup, "knuckle", core=None, workers=2, prefix=["strace", "-f", "-c", "-o", out])
+        window_free(candidate.load("--connections", 64, "--knocks", knocks, "--warm", 0))
+        candidate.stop()
+        waits.append(calls_in(out).get("futex", 0))
+    found.add("lock waits", (waits[1] - waits[0]) / (many - few))
     return found
 
 

@@ -70,7 +70,7 @@ std::string advice_for(std::string_view reason) {
 
 std::string describe_end(UnixTime end, UnixTime now) {
     const std::string day = format_date(end).substr(0, 10);
-    if (end < now) return "has expired on " + day;
+    if (end < now) return "expired on " + day;
     const int64_t days = (to_unix_seconds(end) - to_unix_seconds(now)) / 86'400;
     return "good until " + day + " (" + std::to_string(days) + " days)";
 }
@@ -81,14 +81,18 @@ std::string describe_issuer(const std::string& issuer) {
 
 // Of all that was shown the first to end counts; the last one's issuer is whom we trust, or not.
 std::string describe_chain(const std::vector<tls::CertificateFacts>& shown, UnixTime now) {
-    if (shown.empty()) return {};
+    if (shown.empty()) return "unknown";
     const auto first_to_end =
         std::ranges::min_element(shown, {}, [](const auto& each) { return each.not_after; });
-    std::string text = ": " + describe_end(first_to_end->not_after, now);
+    std::string text = describe_end(first_to_end->not_after, now);
     text += describe_issuer(shown.front().issuer);
     if (shown.back().issuer != shown.front().issuer && !shown.back().issuer.empty())
         text += ", under \"" + shown.back().issuer + "\"";
     return text;
+}
+
+std::string name_of(const engine::LaneOptions& lane) {
+    return "app " + lane.name + ", " + lane.endpoint.text();
 }
 
 class Doctor {
@@ -115,7 +119,7 @@ private:
     void check_certificates();
     void compare_clocks(const std::string& who, Duration ahead);
     void check_lane(const engine::LaneOptions& lane);
-    bool report(const engine::LaneOptions& lane, const ProbeResult& result, Stage wanted);
+    bool reaches(Stage wanted, const std::string& who, const ProbeResult& result);
     void send(const DoctorOptions& options);
     void send(const engine::LaneOptions& lane, const push::Job& job);
 
@@ -220,40 +224,43 @@ void Doctor::check_certificates() {
     }
 }
 
-bool Doctor::report(const engine::LaneOptions& lane, const ProbeResult& result, Stage wanted) {
-    const std::string who = "app " + lane.name + ", " + lane.endpoint.text();
-    const std::string why = describe(result.why);
-    if (result.stage >= Stage::connected) {
-        fine(who + ": name and TCP");
-    } else {
-        wrong(who + ": " + why, "see 'endpoint', DNS, and whether a firewall lets it through");
-        return false;
-    }
-    if (result.stage >= Stage::trusted) {
-        fine(who + ": TLS, certificate and ALPN h2" + describe_chain(result.shown, read_clock()));
-    } else {
-        wrong(who + ": " + why,
-              "see 'endpoint' and 'ca_file' (apt install ca-certificates); "
-              "something in between may be taking TLS apart");
-        if (!result.shown.empty())
-            note(who + ": what it showed" + describe_chain(result.shown, read_clock()));
-        return false;
-    }
-    if (result.stage >= Stage::greeted) {
-        fine(who + ": HTTP/2 SETTINGS received");
-    } else {
-        wrong(who + ": " + why, "see 'endpoint': that is no HTTP/2 server, or it is out of order");
-        return false;
-    }
+// What keeps it from the stage that is wanted, and what to do; false if something does.
+bool Doctor::reaches(Stage wanted, const std::string& who, const ProbeResult& result) {
+    const std::string what = who + ": " + describe(result.why);
     if (result.stage >= wanted) return true;
-    wrong(who + ": " + why, "try again; if it stays so, look at Apple's system status page");
+    switch (result.stage) {
+        case Stage::nothing:
+            wrong(what, "see 'endpoint', DNS, and whether a firewall lets it through");
+            break;
+        case Stage::connected:
+            wrong(what,
+                  "see 'endpoint' and 'ca_file' (apt install ca-certificates); "
+                  "something in between may be taking TLS apart");
+            if (!result.shown.empty())
+                note(who + ": it showed a certificate " +
+                     describe_chain(result.shown, read_clock()));
+            break;
+        case Stage::trusted:
+            wrong(what, "see 'endpoint': that is no HTTP/2 server, or it is out of order");
+            break;
+        case Stage::greeted:
+        case Stage::answered:
+            wrong(what, "try again; if it stays so, look at Apple's system status page");
+            break;
+    }
     return false;
 }
 
 void Doctor::check_lane(const engine::LaneOptions& lane) {
     const ProbeResult result =
         probe({.endpoint = lane.endpoint, .server_name = lane.server_name, .tls = lane.tls});
-    static_cast<void>(report(lane, result, Stage::greeted));
+    const std::string who = name_of(lane);
+    if (result.stage >= Stage::connected) fine(who + ": name and TCP");
+    if (result.stage >= Stage::trusted) {
+        fine(who + ": TLS and ALPN h2, certificate " + describe_chain(result.shown, read_clock()));
+    }
+    if (result.stage >= Stage::greeted) fine(who + ": HTTP/2 SETTINGS received");
+    static_cast<void>(reaches(Stage::greeted, who, result));
 }
 
 void Doctor::send(const DoctorOptions& options) {
@@ -296,7 +303,7 @@ void Doctor::send(const engine::LaneOptions& lane, const push::Job& job) {
                                       .tls = lane.tls,
                                       .head = &head,
                                       .body = as_bytes(kBody)});
-    if (!report(lane, result, Stage::answered)) return;
+    if (!reaches(Stage::answered, name_of(lane), result)) return;
     if (result.clock_ahead) compare_clocks("app " + lane.name, *result.clock_ahead);
     const std::string what = "app " + lane.name + ", push " + job.push.text() + ": status " +
                              std::to_string(result.status);

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -70,7 +71,7 @@ private:
     uint64_t next_ = 0;
     int epoll_ = -1;
     std::vector<Conn> conns_;
-    std::vector<size_t> idle_;
+    std::deque<size_t> idle_;  // the one that rested longest first: none rests until it is closed
 };
 
 // User and system time of a process so far.

@@ -31,9 +31,14 @@ inline constexpr Duration kFirstSweepAfter = minutes(1);
 // Often enough that a round finds little, seldom enough that looking at every row costs nothing.
 inline constexpr Duration kSweepEvery = hours(1);
 inline constexpr Duration kChoreRetryAfter = minutes(1);
-// Steps take at most a fifth of the time, of the disk's as well.
-inline constexpr int64_t kRestPerStep = 4;
+// A step takes a core and the disk, and where cores are few, a knock that comes meanwhile waits for
+// its end. In one part in 200 of the time fewer than one in a hundred do. A slow disk's steps rest
+// no longer than kRestMax, so that a round ends in hours (docs/adr/0013): most of such a step is
+// waiting, which disturbs nobody. Very long ones take at most a fifth of the time.
+inline constexpr int64_t kRestPerStep = 200;
+inline constexpr int64_t kRestPerLongStep = 4;
 inline constexpr Duration kRestMin = milliseconds(20);
+inline constexpr Duration kRestMax = seconds(1);
 
 class Chores {
 public:
@@ -53,7 +58,8 @@ public:
 
     // How long nothing is done after a step that took so long.
     [[nodiscard]] static constexpr Duration rest(Duration step) {
-        return std::max(step * kRestPerStep, kRestMin);
+        return std::max(std::clamp(step * kRestPerStep, kRestMin, kRestMax),
+                        step * kRestPerLongStep);
     }
 
 private:

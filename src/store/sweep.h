@@ -31,9 +31,10 @@ namespace knuckle::store {
 // step that finds nothing takes about a tenth of a millisecond.
 inline constexpr size_t kSweepTokensMax = 2'000;
 inline constexpr size_t kSweepAccountsMax = 200;
-// What goes in one commit, whose sync is most of its cost: tokens, and accounts with theirs. Only
-// an account may be more by itself.
-inline constexpr size_t kSweepErasedMax = 512;
+// What goes in one commit: tokens, and accounts with theirs. Each is another page to write, since
+// those that expire together belong to accounts that lie far apart; a client's write may have to
+// wait for the whole of it, a few milliseconds. Only an account may be more by itself.
+inline constexpr size_t kSweepErasedMax = 128;
 
 struct SweepCounts {
     metrics::Counter tokens;    // erased

@@ -41,6 +41,13 @@ constexpr Error kForeign =
          "is no dump of the reference's database: it has no table accounts_pushuser; make one with "
          "pg_dump");
 
+constexpr Error kChanged =
+    fail(Errc::invalid, "has changed while it was read; import it again when it is complete");
+
+// A row refers to one that may refer to a third: in a file that stays as it is, each pass but the
+// last takes at least one of the three steps.
+constexpr uint32_t kPassesMax = 3;
+
 }  // namespace
 
 Import::Import(const store::Env& env,
@@ -59,8 +66,7 @@ void Import::begin_pass() {
 
 // A table that the first pass has not met is not there.
 bool Import::is_settled(Source source) const {
-    return state_of(source) == State::taken ||
-           (state_of(source) == State::unseen && !is_first_pass_);
+    return state_of(source) == State::taken || (state_of(source) == State::unseen && passes_ > 0);
 }
 
 bool Import::is_ready(Source source) const {
@@ -188,7 +194,8 @@ Fate Import::judge(WriteStatus status, const store::Write& write, Source source)
     return Fate::refused;
 }
 
-// Is what is there already the same account, device or token, or another one in its place?
+// Is what is there already the same account, device or token of this app, or another one in its
+// place?
 bool Import::is_there(const store::Change& change) {
     store::Snapshot snapshot = reader_.snapshot();
     const std::string& app = options_.terms.app;
@@ -206,15 +213,21 @@ bool Import::is_there(const store::Change& change) {
         const auto lookup = snapshot.find_token(app, create->token.text, owner);
         return lookup == store::Lookup::found && owner.account == create->token.account;
     }
-    return true;  // a device has its place by account and id
+    // A device has its place by account and id, and the account may have come with another app.
+    const auto* const create = std::get_if<store::CreateDevice>(&change);
+    return create != nullptr &&
+           snapshot.find_account(create->device.account, account) == store::Lookup::found &&
+           account.app == app;
 }
 
 Result<bool> Import::end_pass() {
     KNUCKLE_TRY(flush());
     KNUCKLE_TRY(dump_.finish());
     if (state_of(Source::accounts) == State::unseen) return kForeign;
-    is_first_pass_ = false;
-    return std::ranges::find(states_, State::seen) != states_.end();
+    ++passes_;
+    const bool has_more = std::ranges::find(states_, State::seen) != states_.end();
+    if (has_more && passes_ == kPassesMax) return kChanged;
+    return has_more;
 }
 
 }  // namespace knuckle::migrate

@@ -53,7 +53,8 @@ public:
 
     void begin_pass();
     Result<void> feed(ByteView bytes);
-    // True: there are tables left, which came before those that they refer to.
+    // True: there are tables left, which came before those that they refer to. After the third
+    // pass that is an error: the file is not what it was.
     Result<bool> end_pass();
 
     [[nodiscard]] const Ledger& ledger() const { return ledger_; }
@@ -88,7 +89,7 @@ private:
     PgDump dump_;
     Ledger ledger_;
     std::array<State, kSourceCount> states_{};
-    bool is_first_pass_ = true;
+    uint32_t passes_ = 0;           // that have ended
     std::optional<Layout> layout_;  // of the table that is being taken
     std::vector<store::Write> writes_;
     std::vector<Origin> origins_;  // of the writes

@@ -285,6 +285,10 @@ Result<WriteStatus> Committer::State::apply(const CreateToken& change) {
     if (plain.empty()) return WriteStatus::failed;
     const DeviceRef ref{token.account, token.device};
     if (!KNUCKLE_TRY(rows.has(device_key(ref)))) return WriteStatus::not_found;
+    AccountRecord owner;
+    const Row row = KNUCKLE_TRY(read(account_key(token.account), owner));
+    if (row != Row::sound) return refusal(row);
+    if (owner.app != change.app) return WriteStatus::not_found;
     LookupHash hash;
     const RowKey key = token_key(change.app, token.text, hash);
     if (KNUCKLE_TRY(rows.has(key))) return WriteStatus::exists;
@@ -372,6 +376,7 @@ Result<void> Committer::State::erase_pending(const RowKey& key) {
 // Once; whatever it was that came before us, and however it ended.
 Result<void> Committer::State::count_pending() {
     constexpr size_t kRowsAtOnce = 1'000;
+    ledger.forget();  // what was counted by an attempt that failed
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
     rows = Rows(transaction.get(), env_state.tree);
     const RowKey front(Table::pending);

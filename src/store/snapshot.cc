@@ -61,6 +61,13 @@ struct Reader::State {
         const auto bytes = vault.open(key, sealed, plain);
         return bytes && decode(*bytes, record) ? Lookup::found : spoiled();
     }
+    // Of a row that is sealed as a whole.
+    template <typename Record>
+    Lookup find(const RowKey& key, Record& record) {
+        ByteView value;
+        const Lookup status = get(key, value);
+        return status == Lookup::found ? open(key.view(), value, record) : status;
+    }
     // The row where the cursor stands, of a device or of its pending knock.
     template <typename Record>
     Lookup open_row(DeviceRef& ref, Record& record) {
@@ -225,12 +232,8 @@ Lookup Snapshot::find_account(std::string_view app, std::string_view username, A
 }
 
 Lookup Snapshot::find_account(const Uuid& id, Account& account) {
-    const RowKey key = account_key(id);
-    ByteView value;
-    Lookup status = state_->get(key, value);
-    if (status != Lookup::found) return status;
     AccountRecord record;
-    status = state_->open(key.view(), value, record);
+    const Lookup status = state_->find(account_key(id), record);
     if (status == Lookup::found) account = to_account(id, record);
     return status;
 }
@@ -249,12 +252,8 @@ Lookup Snapshot::find_account_by_auth(std::string_view app,
 
 Lookup Snapshot::find_device(const Uuid& account, const Uuid& id, Device& device) {
     const DeviceRef ref{account, id};
-    const RowKey key = device_key(ref);
-    ByteView value;
-    Lookup status = state_->get(key, value);
-    if (status != Lookup::found) return status;
     DeviceRecord record;
-    status = state_->open(key.view(), value, record);
+    const Lookup status = state_->find(device_key(ref), record);
     if (status == Lookup::found) device = to_device(ref, record);
     return status;
 }
@@ -327,12 +326,8 @@ bool Snapshot::next_pending(PendingScan& scan) {
 
 Lookup Snapshot::find_pending(const Uuid& account, const Uuid& device, Pending& pending) {
     const DeviceRef ref{account, device};
-    const RowKey key = pending_key(ref);
-    ByteView value;
-    Lookup status = state_->get(key, value);
-    if (status != Lookup::found) return status;
     PendingRecord record;
-    status = state_->open(key.view(), value, record);
+    const Lookup status = state_->find(pending_key(ref), record);
     if (status == Lookup::found) pending = to_pending(ref, record);
     return status;
 }

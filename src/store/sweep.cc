@@ -16,6 +16,9 @@ namespace knuckle::store {
 
 namespace {
 
+// An event from further ahead was noticed by a clock that was wrong.
+constexpr Duration kClockErrorMax = hours(24);
+
 struct Progress {
     size_t tokens = 0;
     size_t accounts = 0;
@@ -203,8 +206,9 @@ Result<size_t> Sweep::State::count_old_feedback(UnixTime now, uint64_t& last) {
         const auto number = parse_feedback_key(row.key);
         const auto bytes = vault.open(row.key, row.value, plain);
         FeedbackRecord record;
-        // One that is damaged is as old as the next one that is not.
+        // One that is damaged, or from a time when the clock was wrong, is as old as the next one.
         if (!number || !bytes || !decode(*bytes, record)) continue;
+        if (record.noticed > now + kClockErrorMax) continue;
         if (record.noticed + kFeedbackLifetime > now) break;
         count = looked_at;
         last = *number;

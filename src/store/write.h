@@ -69,7 +69,7 @@ struct MarkDeviceDead {
     UnixTime noticed{};
 };
 // exists: a token of that app has the text. over_quota: the account has `tokens_max` tokens.
-// not_found: the device is gone, or the account.
+// not_found: the device is gone, or the account, or the account is another app's.
 struct CreateToken {
     std::string app;
     Token token;

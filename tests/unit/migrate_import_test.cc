@@ -35,7 +35,7 @@ struct Importing {
         Import import(shelf.env(),
                       shelf.committer(),
                       shelf.random(),
-                      {.terms = {.app = "chat", .token_lifetime = hours(1), .now = store::kNoon},
+                      {.terms = {.app = app, .token_lifetime = hours(1), .now = store::kNoon},
                        .devices_max = 100,
                        .tokens_max = tokens_max});
         int passes = 0;
@@ -57,6 +57,7 @@ struct Importing {
     }
 
     store::Shelf shelf;
+    std::string app = "chat";
     uint32_t tokens_max = 100;
     Ledger ledger;
 };
@@ -106,4 +107,39 @@ TEST_CASE("Quotas hold for imported rows", "[migrate]") {
     here.import(kAccounts + kAuthTokens + kDevices + kTokens);
     CHECK(here.ledger.count(Source::tokens, Fate::imported) == 1);
     CHECK(here.ledger.count(Source::tokens, Fate::over_quota) == 1);
+}
+
+TEST_CASE("What one app has brought in is not another's", "[migrate]") {
+    Importing here;
+    here.import(kAccounts + kAuthTokens + kDevices + kTokens);
+    here.app = "other";
+    here.import(kAccounts + kAuthTokens + kDevices + kTokens);
+    CHECK(here.ledger.count(Source::accounts, Fate::taken) == 1);
+    CHECK(here.ledger.count(Source::auth_tokens, Fate::taken) == 1);
+    CHECK(here.ledger.count(Source::apns_devices, Fate::taken) == 1);
+    CHECK(here.ledger.count(Source::tokens, Fate::no_device) == 2);
+    store::TokenOwner owner;
+    CHECK(here.shelf.snapshot().find_token("other", "t1", owner) == store::Lookup::absent);
+    CHECK(here.shelf.snapshot().find_token("chat", "t1", owner) == store::Lookup::found);
+}
+
+TEST_CASE("A file that changes between the passes is refused at last", "[migrate]") {
+    store::Shelf shelf;
+    Import import(shelf.env(),
+                  shelf.committer(),
+                  shelf.random(),
+                  {.terms = {.app = "chat", .token_lifetime = hours(1), .now = store::kNoon},
+                   .devices_max = 100,
+                   .tokens_max = 100});
+    const auto pass = [&import](const std::string& dump) {
+        import.begin_pass();
+        REQUIRE(import.feed(as_bytes(dump)));
+        return import.end_pass();
+    };
+    CHECK(store::must(pass(kTokens + kDevices + kAccounts)) == true);
+    // Somebody has begun to write it anew.
+    CHECK(store::must(pass(kAccounts)) == true);
+    const auto last = pass(kAccounts);
+    REQUIRE_FALSE(last);
+    CHECK(std::string(last.error().what).find("has changed while it was read") == 0);
 }

@@ -278,6 +278,15 @@ TEST_CASE("Tokens are created within their quota, which deleting frees", "[store
     CHECK(shelf.tokens_of(anna) == std::vector<std::string>{"2", "3"});
 }
 
+TEST_CASE("A token is of the app that its account is of", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Token token = a_token(shelf.has(a_device(anna, "phone")), "for bob");
+    CHECK(shelf.write(CreateToken{"other", token, 9}) == WriteStatus::not_found);
+    CHECK(shelf.tokens_of(anna).empty());
+    CHECK(shelf.write(CreateToken{"chat", token, 9}) == WriteStatus::done);
+}
+
 TEST_CASE("A token is changed and deleted by its owner only", "[store][committer]") {
     Shelf shelf;
     const Account anna = shelf.has(an_account("anna"));

@@ -117,6 +117,7 @@ public:
     WriteStatus apply(const CreateToken& change) {
         const Token& token = change.token;
         if (!devices.contains({token.account, token.device})) return WriteStatus::not_found;
+        if (accounts.at(token.account).app != change.app) return WriteStatus::not_found;
         if (tokens.contains({change.app, token.text})) return WriteStatus::exists;
         const auto count = std::ranges::count_if(
             tokens, [&](const auto& row) { return row.second.account == token.account; });

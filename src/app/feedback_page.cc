@@ -91,6 +91,23 @@ std::string encode_feedback(const store::FeedbackPage& page) {
     return text;
 }
 
+bool is_readable(store::Lookup lookup, const store::FeedbackPage& page) {
+    return lookup != store::Lookup::damaged || page.last > 0;
+}
+
+FeedbackAnswer answer_feedback(const FeedbackQuery& query,
+                               store::Lookup lookup,
+                               const store::FeedbackPage& page) {
+    if (!is_readable(lookup, page))
+        return {503, encode_mistake("detail", "The log cannot be read at the moment.")};
+    if (query.after > page.last)
+        return {400,
+                encode_mistake("after",
+                               "No event has this number yet. Was the database restored from a "
+                               "copy?")};
+    return {200, encode_feedback(page)};
+}
+
 std::string encode_mistake(std::string_view field, std::string_view what) {
     field = field.substr(0, kQuotedFieldMax);
     if (!is_valid_utf8(field)) field = "query";  // cut in the middle of a character

@@ -4,6 +4,7 @@
 //     FeedbackQuery query;
 //     std::string mistake = parse_feedback_query("after=7&limit=100", query);    empty: usable
 //     std::string body = encode_feedback(page);
+//     FeedbackAnswer answer = answer_feedback(query, lookup, page);     to GET, whatever was found
 //
 // Says of a device what its app was told of it: its id. Never a registration, and not whose it is.
 // Pure functions.
@@ -28,6 +29,17 @@ struct FeedbackQuery {
 // The query behind the '?'. What is wrong comes as JSON, {"limit":["..."]}; empty: nothing.
 [[nodiscard]] std::string parse_feedback_query(std::string_view query, FeedbackQuery& result);
 [[nodiscard]] std::string encode_feedback(const store::FeedbackPage& page);
+// A damaged event is left out of a page; a log that cannot be read is not an empty one.
+[[nodiscard]] bool is_readable(store::Lookup lookup, const store::FeedbackPage& page);
+
+struct FeedbackAnswer {
+    uint16_t status = 0;
+    std::string body;
+};
+[[nodiscard]] FeedbackAnswer answer_feedback(const FeedbackQuery& query,
+                                             store::Lookup lookup,
+                                             const store::FeedbackPage& page);
+
 // {"field":["what"]}
 [[nodiscard]] std::string encode_mistake(std::string_view field, std::string_view what);
 

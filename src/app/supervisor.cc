@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -404,16 +405,9 @@ Page Supervisor::show_feedback(std::string_view query) {
     store::FeedbackPage feedback;
     const store::Lookup lookup =
         reader_->snapshot().read_feedback(asked.after, asked.limit, feedback);
-    if (asked.after > feedback.last) {
-        page.body = encode_mistake(
-            "after", "No event has this number yet. Was the database restored from a copy?");
-        return page;
-    }
-    // A damaged event is left out; a log that cannot be read is not an empty one.
-    const bool is_readable = lookup != store::Lookup::damaged || feedback.last > 0;
-    page.status = is_readable ? 200 : 503;
-    page.body = is_readable ? encode_feedback(feedback)
-                            : encode_mistake("detail", "The log cannot be read at the moment.");
+    FeedbackAnswer answer = answer_feedback(asked, lookup, feedback);
+    page.status = answer.status;
+    page.body = std::move(answer.body);
     return page;
 }
 
@@ -453,14 +447,17 @@ Page Supervisor::show_metrics() {
     process.resealed_rows = resealer_->counts().resealed.get();
     process.is_key_retiring = resealer_->is_under_way();
     store::FeedbackPage feedback;
-    static_cast<void>(reader_->snapshot().read_feedback(0, 1, feedback));
+    process.has_feedback_log =
+        is_readable(reader_->snapshot().read_feedback(0, 1, feedback), feedback);
     process.feedback_events = feedback.last;
     if (webhook_ != nullptr) {
         const WebhookCounts& webhook = webhook_->counts();
         process.webhook_delivered = webhook.delivered.get();
         process.webhook_failed = webhook.failed.get();
-        process.webhook_unsent = webhook.unsent.get();
-        process.webhook_unsent_seconds = webhook.unsent_seconds.get();
+        const std::optional<WebhookBacklog> backlog = webhook_->backlog(admin_loop_.now().unix);
+        process.has_feedback_log &= backlog.has_value();
+        process.webhook_unsent = backlog.value_or(WebhookBacklog()).events;
+        process.webhook_unsent_age = backlog.value_or(WebhookBacklog()).oldest;
     }
     for (const OwnCertificate& each : certificates_.certificates())
         process.certificates.push_back({each.name, each.not_after});
@@ -484,6 +481,15 @@ void raise_descriptor_limit() {
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
+// Names are looked up by libuv's threads, which all loops share and which are started by the first
+// look-up. With the usual four, a resolver that does not answer for one provider's name would keep
+// the dials to the others waiting.
+void widen_resolver() {
+    constexpr int kKeepTheOperators = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
+    static_cast<void>(::setenv("UV_THREADPOOL_SIZE", "16", kKeepTheOperators));
+}
+
 log::Level to_level(const std::string& name) {
     if (name == "error") return log::Level::error;
     if (name == "warning") return log::Level::warning;
@@ -498,6 +504,7 @@ int serve(const std::string& config_path, const config::Config& config) {
     // a peer that is gone is an error of the write, not the end of the process
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    widen_resolver();
     Assembly assembly;
     const std::vector<config::Mistake> mistakes = assemble(config, assembly);
     for (const config::Mistake& mistake : mistakes) {

@@ -56,22 +56,28 @@ void Webhook::look(Now now) {
     deadline_ = now.instant + kWebhookLookEvery;
     store::FeedbackPage page;
     if (!cursor_) {
-        const store::Lookup lookup = reader_.snapshot().read_feedback(0, 1, page);
-        if (lookup == store::Lookup::damaged && page.last == 0) return;
+        if (!is_readable(reader_.snapshot().read_feedback(0, 1, page), page)) return;
         cursor_ = page.sent;
     }
     // What is damaged is left out; it was counted where it was met.
     static_cast<void>(reader_.snapshot().read_feedback(*cursor_, kWebhookEventsMax, page));
-    counts_.unsent.set(page.last > *cursor_ ? page.last - *cursor_ : 0);
-    counts_.unsent_seconds.set(0);
     if (page.events.empty()) {
         if (page.next > *cursor_) advance(page.next);
         return;
     }
-    const Duration age = now.unix - page.events.front().noticed;
-    counts_.unsent_seconds.set(static_cast<uint64_t>(std::max<int64_t>(to_seconds(age), 0)));
     body_end_ = page.next;
     begin(encode_feedback(page), now);
+}
+
+std::optional<WebhookBacklog> Webhook::backlog(UnixTime now) const {
+    store::FeedbackPage page;
+    if (!is_readable(reader_.snapshot().read_feedback(cursor_.value_or(0), 1, page), page))
+        return std::nullopt;
+    const uint64_t taken = cursor_.value_or(page.sent);
+    WebhookBacklog backlog{.events = page.last > taken ? page.last - taken : 0, .oldest = {}};
+    if (backlog.events > 0 && !page.events.empty())
+        backlog.oldest = std::max(now - page.events.front().noticed, Duration{});
+    return backlog;
 }
 
 // The write may be lost, to a full queue or a crash: then a later one says more, or the same events
@@ -200,13 +206,14 @@ void Webhook::give_up(Error why, uint16_t status, Now now) {
 
 // Whatever came of it.
 void Webhook::end() {
-    const bool is_open = !id_.is_null();
-    if (is_open && tls_ != nullptr && tls_->is_ready()) {
-        tls_->close();
-        flush();
+    if (!id_.is_null()) {
+        if (tls_ != nullptr && tls_->is_ready()) {
+            tls_->close();
+            flush();
+        }
+        // Not finish(): that would wait for the receiver, which may not care to close.
+        io_.close(id_);
     }
-    if (is_open && state_ == State::asking) io_.finish(id_);
-    if (is_open && state_ != State::asking) io_.close(id_);
     id_ = {};
     tls_.reset();
     out_.clear();

@@ -56,10 +56,14 @@ struct WebhookOptions {
 };
 
 struct WebhookCounts {
-    metrics::Counter delivered;       // requests that were answered 2xx
-    metrics::Counter failed;          // requests that were not
-    metrics::Counter unsent;          // gauge: events behind the cursor
-    metrics::Counter unsent_seconds;  // gauge: how long the oldest of them has waited
+    metrics::Counter delivered;  // requests that were answered 2xx
+    metrics::Counter failed;     // requests that were not
+};
+
+// What the receiver has not taken yet.
+struct WebhookBacklog {
+    uint64_t events = 0;
+    Duration oldest;  // how long the oldest of them has waited
 };
 
 class Webhook {
@@ -81,6 +85,8 @@ public:
     [[nodiscard]] Instant next_deadline() const { return deadline_; }
 
     [[nodiscard]] const WebhookCounts& counts() const { return counts_; }
+    // Looked up, as it is now; nothing while the log cannot be read.
+    [[nodiscard]] std::optional<WebhookBacklog> backlog(UnixTime now) const;
 
 private:
     enum class State : uint8_t { waiting, connecting, shaking_hands, asking };

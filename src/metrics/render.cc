@@ -275,23 +275,22 @@ void render_store(const Process& process, Page& page) {
 }
 
 void render_feedback(const Process& process, Page& page) {
-    page.add({"feedback_events_total",
-              kCounter,
-              "Devices that died or came back, since the database was made."},
-             process.feedback_events);
     page.begin({"webhook_deliveries_total",
                 kCounter,
                 "Requests with feedback to the webhook, by how they ended."});
     page.sample(label("result", "delivered"), process.webhook_delivered);
     page.sample(label("result", "failed"), process.webhook_failed);
-    page.add({"webhook_unsent_events",
-              kGauge,
-              "Events behind the cursor of the webhook when it last looked."},
+    if (!process.has_feedback_log) return;
+    page.add({"feedback_events_total",
+              kCounter,
+              "Devices that died or came back, since the database was made."},
+             process.feedback_events);
+    page.add({"webhook_unsent_events", kGauge, "Events behind the cursor of the webhook."},
              process.webhook_unsent);
     page.add({"webhook_unsent_seconds",
               kGauge,
-              "How long the oldest event that the webhook has not taken had waited then."},
-             process.webhook_unsent_seconds);
+              "How long the oldest event that the webhook has not taken has waited."},
+             static_cast<uint64_t>(to_seconds(process.webhook_unsent_age)));
 }
 
 void render_certificates(const Process& process, Page& page) {

@@ -44,11 +44,12 @@ struct Process {
     uint64_t resealed_rows = 0;     // since the start
     bool is_key_retiring = false;   // a key rotation is under way
 
-    uint64_t feedback_events = 0;         // noted since the database was made
-    uint64_t webhook_delivered = 0;       // requests
-    uint64_t webhook_failed = 0;          // requests
-    uint64_t webhook_unsent = 0;          // events
-    uint64_t webhook_unsent_seconds = 0;  // of the oldest of them
+    bool has_feedback_log = true;    // it can be read; else what comes from it is left out
+    uint64_t feedback_events = 0;    // noted since the database was made
+    uint64_t webhook_delivered = 0;  // requests
+    uint64_t webhook_failed = 0;     // requests
+    uint64_t webhook_unsent = 0;     // events, by the log
+    Duration webhook_unsent_age{};   // of the oldest of them
     uint64_t pending_rows = 0;
     uint64_t pending_bytes = 0;
     Duration pending_age{};  // of the oldest

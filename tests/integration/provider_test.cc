@@ -3,6 +3,7 @@
 // told, and what becomes of the knocks.
 #include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -153,6 +154,17 @@ TEST_CASE("while a provider is away, the disk takes so many pushes, and the othe
     CHECK(world.gateway->metric("knuckle_pending_oldest_seconds") == 0);
     for (size_t i = 0; i < 3; ++i) CHECK(has_arrived(apns, i));
     CHECK(knock_for_all() == std::vector{202, 202, 202, 202});
+}
+
+TEST_CASE("a resolver that hangs for some names has threads left for others", "[provider]") {
+    World world;
+    Gateway& gateway = world.start();
+    const std::string tasks = "/proc/" + std::to_string(gateway.process().pid()) + "/task";
+    size_t resolving = 0;
+    for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+        if (read_whole_file(task.path().string() + "/comm") == "libuv-worker\n") ++resolving;
+    }
+    CHECK(resolving == 16);
 }
 
 TEST_CASE("a provider that is not who it should be gets nothing", "[provider]") {

@@ -62,6 +62,19 @@ TEST_CASE("whatever the provider's word was, the page is JSON", "[app][feedback]
     CHECK(encode_feedback({}) == R"({"events":[],"next":0,"more":false,"trimmed":false})");
 }
 
+TEST_CASE("a log that cannot be read is neither empty nor younger than the cursor",
+          "[app][feedback]") {
+    store::FeedbackPage page;
+    const FeedbackQuery ahead{.after = 5};
+    CHECK(answer_feedback({}, store::Lookup::absent, page).status == 200);
+    CHECK(answer_feedback(ahead, store::Lookup::absent, page).status == 400);
+    CHECK(answer_feedback({}, store::Lookup::damaged, page).status == 503);
+    CHECK(answer_feedback(ahead, store::Lookup::damaged, page).status == 503);
+    // One event is damaged, the log is not.
+    page.last = 7;
+    CHECK(answer_feedback(ahead, store::Lookup::damaged, page).status == 200);
+}
+
 TEST_CASE("a query names a cursor and a limit, and its mistakes are named", "[app][feedback]") {
     FeedbackQuery query;
     CHECK(parse_feedback_query("", query).empty());

@@ -370,7 +370,7 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
                        .webhook_delivered = 13,
                        .webhook_failed = 14,
                        .webhook_unsent = 15,
-                       .webhook_unsent_seconds = 16};
+                       .webhook_unsent_age = seconds(16)};
     const Exposition page(gateway.text());
     CHECK(page.values.at("knuckle_build_info{version=1 \"x\" \\ \n}") == "1");
     CHECK(page.values.at("knuckle_start_time_seconds") == "1700000000.25");
@@ -390,6 +390,13 @@ TEST_CASE("the process and its store have their series", "[metrics]") {
     CHECK(page.values.at("knuckle_webhook_deliveries_total{result=failed}") == "14");
     CHECK(page.values.at("knuckle_webhook_unsent_events") == "15");
     CHECK(page.values.at("knuckle_webhook_unsent_seconds") == "16");
+
+    // No figure is better than one that says that all has been sent.
+    gateway.process.has_feedback_log = false;
+    const Exposition without(gateway.text());
+    CHECK(without.values.count("knuckle_feedback_events_total") == 0);
+    CHECK(without.values.count("knuckle_webhook_unsent_events") == 0);
+    CHECK(without.values.at("knuckle_webhook_deliveries_total{result=failed}") == "14");
 }
 
 TEST_CASE("each certificate says when it ends", "[metrics]") {

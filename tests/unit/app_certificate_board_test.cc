@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <string>
-#include <string_view>
-#include <unistd.h>
-#include <vector>
 
 #include <catch_amalgamated.hpp>
 
 #include "app/certificate_board.h"
-#include "base/log.h"
+#include "tests/support/log_watch.h"
 
 namespace knuckle::app {
 namespace {
 
 constexpr UnixTime kToday = from_unix_seconds(1'800'000'000);
 constexpr Duration kDay = hours(24);
-
-std::vector<std::string> g_logged;
-
-struct LogWatch {
-    LogWatch() {
-        g_logged.clear();
-        log::set_sink([](std::string_view line) { g_logged.emplace_back(line); });
-    }
-    ~LogWatch() {
-        log::set_sink([](std::string_view line) {
-            static_cast<void>(::write(STDERR_FILENO, line.data(), line.size()) < 0);
-        });
-    }
-    LogWatch(const LogWatch&) = delete;
-    LogWatch& operator=(const LogWatch&) = delete;
-};
 
 CertificateBoard board_of(std::vector<OwnCertificate> certificates) {
     CertificateBoard board;
@@ -51,29 +32,29 @@ TEST_CASE("a certificate is mentioned from thirty days before its end", "[app]")
 }
 
 TEST_CASE("the log hears of it at the start, then once a day", "[app]") {
-    const LogWatch watch;
+    const test::LogWatch watch;
     CertificateBoard board =
         board_of({{"app chat", kToday + kDay * 9}, {"app other", kToday + kDay * 300}});
     board.on_tick(after(seconds(0)));
-    REQUIRE(g_logged.size() == 1);
-    CHECK(g_logged[0].find("<4>event=certificate_expiring") != std::string::npos);
-    CHECK(g_logged[0].find("certificate=\"app chat\"") != std::string::npos);
-    CHECK(g_logged[0].find("days_left=9") != std::string::npos);
+    REQUIRE(watch.lines().size() == 1);
+    CHECK(watch.lines()[0].find("<4>event=certificate_expiring") != std::string::npos);
+    CHECK(watch.lines()[0].find("certificate=\"app chat\"") != std::string::npos);
+    CHECK(watch.lines()[0].find("days_left=9") != std::string::npos);
     board.on_tick(after(hours(23)));
-    CHECK(g_logged.size() == 1);
+    CHECK(watch.lines().size() == 1);
     board.on_tick(after(kDay));
-    CHECK(g_logged.size() == 2);
+    CHECK(watch.lines().size() == 2);
 }
 
 TEST_CASE("in the last week, and after the end, it is an error", "[app]") {
-    const LogWatch watch;
+    const test::LogWatch watch;
     CertificateBoard board = board_of({{"app chat", kToday + kDay * 6}});
     board.on_tick(after(seconds(0)));
     board.on_tick(after(kDay * 20));
-    REQUIRE(g_logged.size() == 2);
-    CHECK(g_logged[0].find("<3>event=certificate_expiring") != std::string::npos);
-    CHECK(g_logged[0].find("days_left=6") != std::string::npos);
-    CHECK(g_logged[1].find("days_left=0") != std::string::npos);
+    REQUIRE(watch.lines().size() == 2);
+    CHECK(watch.lines()[0].find("<3>event=certificate_expiring") != std::string::npos);
+    CHECK(watch.lines()[0].find("days_left=6") != std::string::npos);
+    CHECK(watch.lines()[1].find("days_left=0") != std::string::npos);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include <catch_amalgamated.hpp>
 
 #include "app/sd_notify.h"
-#include "base/log.h"
+#include "tests/support/log_watch.h"
 
 using namespace knuckle;
 using app::NotifyEnvironment;
@@ -74,24 +74,6 @@ private:
     std::string path_;
 };
 
-std::vector<std::string> g_logged;
-
-// What the gateway logs meanwhile.
-class LogWatch {
-public:
-    LogWatch() {
-        g_logged.clear();
-        log::set_sink([](std::string_view line) { g_logged.emplace_back(line); });
-    }
-    ~LogWatch() {
-        log::set_sink([](std::string_view line) {
-            static_cast<void>(::write(STDERR_FILENO, line.data(), line.size()) < 0);
-        });
-    }
-    LogWatch(const LogWatch&) = delete;
-    LogWatch& operator=(const LogWatch&) = delete;
-};
-
 Duration interval(const char* usec, const char* pid) {
     return SdNotify({.watchdog_usec = usec, .watchdog_pid = pid}, 4711).watchdog_interval();
 }
@@ -102,7 +84,7 @@ TEST_CASE("systemd hears of each step of a service's life", "[app]") {
     const Folder folder;
     const std::string name = folder.file("notify");
     const Systemd systemd(name);
-    const LogWatch log;
+    const test::LogWatch log;
     SdNotify notify({.notify_socket = name.c_str()}, 1);
     CHECK(notify.is_supervised());
 
@@ -115,7 +97,7 @@ TEST_CASE("systemd hears of each step of a service's life", "[app]") {
     notify.stopping();
     CHECK(systemd.heard() == "STOPPING=1");
     CHECK(systemd.heard() == "(nothing)");
-    CHECK(g_logged.empty());
+    CHECK(log.lines().empty());
 }
 
 TEST_CASE("a status cannot say more than a status", "[app]") {
@@ -138,19 +120,19 @@ TEST_CASE("a socket's path may be as long as an address can hold, and no longer"
     const std::string start = folder.file("");
     const std::string longest = start + std::string(107 - start.size(), 'n');
     const Systemd systemd(longest);
-    const LogWatch log;
+    const test::LogWatch log;
     SdNotify({.notify_socket = longest.c_str()}, 1).watchdog();
     CHECK(systemd.heard() == "WATCHDOG=1");
-    CHECK(g_logged.empty());
+    CHECK(log.lines().empty());
 
     const std::string longer = longest + "n";
     SdNotify({.notify_socket = longer.c_str()}, 1).watchdog();
-    REQUIRE(g_logged.size() == 1);
-    CHECK_THAT(g_logged[0], Catch::Matchers::ContainsSubstring("too long"));
+    REQUIRE(log.lines().size() == 1);
+    CHECK_THAT(log.lines()[0], Catch::Matchers::ContainsSubstring("too long"));
 }
 
 TEST_CASE("without systemd nothing happens, and nothing is logged", "[app]") {
-    const LogWatch log;
+    const test::LogWatch log;
     for (const char* socket : {static_cast<const char*>(nullptr), ""}) {
         SdNotify notify({.notify_socket = socket}, 1);
         CHECK_FALSE(notify.is_supervised());
@@ -158,18 +140,18 @@ TEST_CASE("without systemd nothing happens, and nothing is logged", "[app]") {
         notify.watchdog();
         notify.stopping();
     }
-    CHECK(g_logged.empty());
+    CHECK(log.lines().empty());
 }
 
 TEST_CASE("a systemd that does not hear is logged once, until it hears again", "[app]") {
     const Folder folder;
     const std::string name = folder.file("notify");
-    const LogWatch log;
+    const test::LogWatch log;
     SdNotify notify({.notify_socket = name.c_str()}, 1);
     notify.ready();
     notify.watchdog();
-    REQUIRE(g_logged.size() == 1);
-    CHECK_THAT(g_logged[0], Catch::Matchers::StartsWith("<4>event=systemd_unreachable "));
+    REQUIRE(log.lines().size() == 1);
+    CHECK_THAT(log.lines()[0], Catch::Matchers::StartsWith("<4>event=systemd_unreachable "));
     {
         const Systemd systemd(name);
         notify.watchdog();
@@ -177,11 +159,11 @@ TEST_CASE("a systemd that does not hear is logged once, until it hears again", "
     }
     notify.watchdog();
     notify.watchdog();
-    CHECK(g_logged.size() == 2);
+    CHECK(log.lines().size() == 2);
 
     SdNotify({.notify_socket = "vsock:2:1234"}, 1).ready();
-    REQUIRE(g_logged.size() == 3);
-    CHECK_THAT(g_logged[2], Catch::Matchers::ContainsSubstring("names no Unix socket"));
+    REQUIRE(log.lines().size() == 3);
+    CHECK_THAT(log.lines()[2], Catch::Matchers::ContainsSubstring("names no Unix socket"));
 }
 
 TEST_CASE("the watchdog is fed twice as often as it must be", "[app]") {

@@ -431,6 +431,16 @@ TEST_CASE("23 a foreign or anonymous DELETE deletes nothing", "[conformance][acc
     CHECK(here.api.knock(phone.token) == 202);
 }
 
+TEST_CASE("8.1 names that are only alike are different accounts", "[conformance][accounts]") {
+    Deployment here;
+    // One character that Unicode calls compatible with "fi"; the reference fails with 500 on it.
+    const Member ligature = here.api.sign_up("\xef\xac\x81");
+    const Member plain = here.api.sign_up("fi");
+    CHECK(ligature.auth != plain.auth);
+    CHECK(here.api.sign_up("\xef\xac\x81").auth == ligature.auth);
+    CHECK(here.api.sign_up("fi").auth == plain.auth);
+}
+
 TEST_CASE("24 a username in a path is percent-decoded", "[conformance][accounts]") {
     Deployment here;
     struct Name {

@@ -45,6 +45,13 @@ def added(place):
     return measure
 
 
+def allocations(front):
+    def measure(f):
+        whole = next(line for line in f[front] if line["name"] == "whole")
+        return whole["allocations"], f"{whole['allocations']:.3f}"
+    return measure
+
+
 def on_disk(size):
     return lambda f: (middle(f[f"{size} bytes"]), f"{middle(f[f'{size} bytes in use']):.0f} of them in use, the rest free for the next writes")
 
@@ -86,8 +93,10 @@ def bars(setup):
         Bar("B6", "wake-ups at 1,000/s / floor", "latency", 1.05, against_floor("plain split 1000 wakeups")),
         Bar("B7", "user instructions per knock, plain / floor", "count", 1.35, against_floor("plain instructions", 0)),
         Bar("B7", "the same, TLS", "count", 1.35, against_floor("tls instructions", 0)),
-        Bar("–", "allocations per knock, plain", "count", 0.0, plainly("knuckle plain allocations")),
-        Bar("–", "allocations per knock, TLS", "count", 0.0, plainly("knuckle tls allocations")),
+        Bar("–", "allocations per knock, worker, plain", "micro", 0.0, allocations("plain")),
+        Bar("–", "allocations per knock, worker, TLS", "micro", 0.0, allocations("tls")),
+        Bar("–", "allocations per knock, process, what comes once a second included, plain", "count", 0.05, plainly("knuckle plain allocations", 1, 3)),
+        Bar("–", "the same, TLS", "count", 0.05, plainly("knuckle tls allocations", 1, 3)),
         Bar("B8", "idle PSS without database, TLS, MB", "connections", 8.0, plainly("knuckle idle KiB", 1 / 1024)),
         Bar("B9", "idle TLS connection, KiB", "connections", 10.0, plainly("knuckle tls KiB a connection")),
         Bar("B9", "given back after closing", "connections", 0.8, plainly("knuckle tls given back"), True),

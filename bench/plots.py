@@ -31,16 +31,16 @@ class Plot:
 
         out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
                f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>', f'<text x="{LEFT}" y="22" font-size="14">{self.title}</text>']
-        for step in range(5):
-            value = bottom + (top - bottom) * step / 4
-            value = 10 ** value if self.log_y else value
+        # Powers of ten that are in the picture, or quarters of its height.
+        ticks = [10 ** step for step in range(math.ceil(bottom), math.floor(top) + 1)] if self.log_y else [top * step / 4 for step in range(5)]
+        for value in ticks:
             y = at(self.lines[0][1][0][0], value).split(",")[1]
-            out.append(f'<path d="M{LEFT} {y}H{WIDTH - 150}" stroke="#ddd"/><text x="{LEFT - 6}" y="{y}" text-anchor="end">{value:.3g}</text>')
+            out.append(f'<path d="M{LEFT} {y}H{WIDTH - 150}" stroke="#ddd"/><text x="{LEFT - 6}" y="{y}" text-anchor="end">{value:,.{0 if value >= 100 else 1}f}</text>')
         # One label for a place: what several lines measured at nearly the same x.
         labels = {round((place(x) - low) / ((high - low) or 1) * 12): x for _, points in self.lines for x, _ in points}
         for x in labels.values():
             out.append(f'<text x="{at(x, ymax).split(",")[0]}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:,.0f}</text>')
-        out.append(f'<text x="{(WIDTH - 80) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{self.x}</text><text x="8" y="{TOP - 4}">{self.y}</text>')
+        out.append(f'<text x="{(WIDTH - 80) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{self.x}</text><text x="{LEFT + 4}" y="{TOP - 4}">{self.y}</text>')
         for index, (name, points) in enumerate(self.lines):
             color = COLORS[index % len(COLORS)]
             out.append(f'<polyline points="{" ".join(at(x, y) for x, y in points)}" fill="none" stroke="{color}" stroke-width="2"/>')

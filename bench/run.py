@@ -357,7 +357,7 @@ def part_workers(setup):
     how often any thread waited for a lock."""
     found = Series()
     for workers in alternate(setup.rounds, [1, 2]):
-        candidate = Candidate(setup, "knuckle", core="0" if workers == 1 else "0,1", workers=workers)
+        candidate = Candidate(setup, "knuckle", core="0,1", workers=workers)
         for name, words in (("", ["--rate", 4_000]), ("saturated ", [])):
             before = candidate.server.cpu_by_thread()
             one = window(candidate.load("--connections", 64, "--seconds", setup.seconds, *words), {"gw": candidate.server})

@@ -201,6 +201,7 @@ class Candidate:
         self.apns = mock(setup, *mock_more, core=mock_core)
         self.port = free_port()
         store = setup.store(kind, self.tokens)
+        self.configuration = None
         self.began = time.time()
         if kind == "floor":
             command = [setup.programs + "floor", "--port", str(self.port), "--apns", str(self.apns.port), "--store", store]
@@ -211,7 +212,7 @@ class Candidate:
         self.pid = self.server.pid
 
     def configure(self, store, workers, more):
-        path = f"{self.setup.work}/knuckle-{self.port}.toml"
+        path = self.configuration = f"{self.setup.work}/knuckle-{self.port}.toml"
         tls = f'tls_certificate = "{self.setup.cert}"\ntls_key = "{self.setup.key}"\n' if self.tls else ""
         with open(path, "w") as file:
             file.write(f'''data_dir = "{store}"
@@ -246,6 +247,8 @@ team_id = "TEAM123456"
 
     def stop(self):
         self.server.stop()
+        if self.configuration:
+            os.unlink(self.configuration)
         return self.apns.stop()
 
 

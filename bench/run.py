@@ -461,6 +461,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("knuckle: stopped"))  # what was started is ended, too
     try:
         main()
     finally:

@@ -6,7 +6,7 @@ bench/results/DATE.md with its plots.  bench/README.md says what each figure is.
     run.py --build build [--quick] [PART ...]
 
 What a part found is kept in build/bench/found/PART.json, so that a run may be made part by part."""
-import argparse, json, os, re, signal, subprocess, sys, time
+import argparse, atexit, json, os, re, signal, subprocess, sys, time
 
 from bars import micro_table, peer_table, table
 from callgrind import Callgrind, callgrind
@@ -438,6 +438,7 @@ def main():
     words.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
     words = words.parse_args()
     setup = Setup(words.build, words.quick)
+    atexit.register(lambda: os.path.exists(setup.arrivals) and os.unlink(setup.arrivals))
     unknown = [name for name in words.parts if name not in PARTS]
     if unknown:
         sys.exit(f"knuckle: error: no part {unknown[0]}; there are: {' '.join(PARTS)}")
@@ -455,8 +456,6 @@ def main():
     with open(results + ".md", "w") as file:
         file.write("\n".join(head + [""] + lines + [""] + plot_all(setup, found, results) + tables(found)) + "\n")
     print(f"  {results}.md", file=sys.stderr)
-    if os.path.exists(setup.arrivals):
-        os.unlink(setup.arrivals)
     sys.exit(1 if failed else 0)
 
 

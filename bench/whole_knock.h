@@ -56,7 +56,7 @@ public:
     bool submit(store::Write&&) override { return false; }
     bool submit(engine::PasswordTask&&) override { return false; }
     void publish(size_t, const push::ProviderToken&) override {}
-    void ask_renewal(size_t) override {}
+    void ask_token(size_t, push::TokenFault) override {}
     void report(const engine::LaneReport&) override {}
     void drained() override {}
 

@@ -26,6 +26,7 @@
 #include "app/worker_thread.h"
 #include "base/log.h"
 #include "crypto/random.h"
+#include "engine/serials.h"
 #include "metrics/render.h"
 #include "net/listener.h"
 #include "net/mailbox.h"
@@ -204,9 +205,13 @@ bool Supervisor::make_workers(Assembly& assembly) {
     }
     random_ = std::make_unique<crypto::SecureRandom>(seed);
     random_->fill({reinterpret_cast<uint8_t*>(&webhook_seed_), sizeof webhook_seed_});
+    const UnixTime serial_epoch = engine::serial_epoch(*reader_, now);
     for (uint32_t i = 0; i < options_->workers; ++i) {
-        WorkerThread::Seed worker{
-            .index = i, .env = *env_, .provider_tokens = tokens, .credentials = {}};
+        WorkerThread::Seed worker{.index = i,
+                                  .env = *env_,
+                                  .serial_epoch = serial_epoch,
+                                  .provider_tokens = tokens,
+                                  .credentials = {}};
         random_->fill(worker.secret_seed);
         random_->fill({reinterpret_cast<uint8_t*>(&worker.random_seed), sizeof worker.random_seed});
         if (i == 0) worker.credentials = std::move(assembly.credentials);

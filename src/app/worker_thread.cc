@@ -22,6 +22,7 @@ WorkerThread::WorkerThread(Office& office, const engine::Options& options, Seed&
                             .chunks = loop_.chunks(),
                             .counters = counters_,
                             .env = seed.env,
+                            .serial_epoch = seed.serial_epoch,
                             .random_seed = seed.random_seed,
                             .secret_seed = seed.secret_seed,
                             .provider_tokens = std::move(seed.provider_tokens),
@@ -91,11 +92,12 @@ void WorkerThread::publish(size_t credential, const push::ProviderToken& token) 
         if (worker.get() != this)
             worker->post(engine::Message(engine::ProviderTokenRenewed{credential, token}));
     }
-    office_.report(office_.context, TokenMinted{credential, token.issued});
+    // After a restart the newest one counts, else there would be one more.
+    if (!token.is_restored) office_.report(office_.context, TokenMinted{credential, token.issued});
 }
 
-void WorkerThread::ask_renewal(size_t credential) {
-    office_.workers.front()->post(engine::Message(engine::RenewProviderToken{credential}));
+void WorkerThread::ask_token(size_t credential, push::TokenFault fault) {
+    office_.workers.front()->post(engine::Message(engine::RenewProviderToken{credential, fault}));
 }
 
 void WorkerThread::report(const engine::LaneReport& report) {

@@ -62,6 +62,7 @@ public:
     struct Seed {
         uint32_t index = 0;
         const store::Env& env;
+        UnixTime serial_epoch{};
         uint64_t random_seed = 0;
         crypto::SecureRandom::Seed secret_seed{};
         std::vector<push::ProviderToken> provider_tokens;
@@ -85,7 +86,7 @@ public:
     bool submit(store::Write&& write) override;
     bool submit(engine::PasswordTask&& task) override;
     void publish(size_t credential, const push::ProviderToken& token) override;
-    void ask_renewal(size_t credential) override;
+    void ask_token(size_t credential, push::TokenFault fault) override;
     void report(const engine::LaneReport& report) override;
     void drained() override;
 

@@ -66,6 +66,7 @@ struct Core {
 
     const Options& options;
     uint32_t worker = 0;
+    UnixTime serial_epoch{};
     io::Io& io;
     Outbox& outbox;
     ChunkPool& chunks;

@@ -99,6 +99,7 @@ void Dialer::on_received(Upstream& upstream, ByteView bytes, Now now) {
     }
     if (upstream.state() == UpstreamState::ready)
         core_.counters.streams_max.set(upstream.streams_max());
+    if (upstream.is_failing()) tend(fleet, now);
     touch(upstream);
 }
 
@@ -243,8 +244,9 @@ bool Dialer::hand_out(Fleet& fleet, Now now) {
             knocks_.expire(*job, now);
             continue;
         }
-        upstream->send(*job, knocks_, now);
-        touch(*upstream);
+        Upstream& sender = fleet.choose_for(*job, *upstream);
+        sender.send(*job, knocks_, now);
+        touch(sender);
     }
     tend(fleet, now);
     return has_moved;

@@ -5,13 +5,20 @@
 
 namespace knuckle::engine {
 
-Upstream* Fleet::choose() const {
+Upstream* Fleet::choose(const Upstream* but) const {
     Upstream* chosen = nullptr;
     for (Upstream* each = members.front(); each != nullptr; each = members.next(*each)) {
+        if (each == but) continue;
         const bool is_better = chosen == nullptr || each->in_flight() < chosen->in_flight();
         if (is_better && each->can_send()) chosen = each;
     }
     return chosen;
+}
+
+Upstream& Fleet::choose_for(const push::Job& job, Upstream& chosen) const {
+    if (job.failed_on != chosen.name()) return chosen;
+    Upstream* const other = choose(&chosen);
+    return other != nullptr ? *other : chosen;
 }
 
 bool Fleet::has_ready() const {
@@ -33,6 +40,7 @@ bool Fleet::is_short(const push::Lane& way, Now now) const {
         in_flight += each->in_flight();
         streams += each->streams_max();
     }
+    if (members.count() == 1 && members.front()->is_failing()) return true;
     if (first != nullptr && first->since + kQueueAgeMax <= now.instant) return true;
     return in_flight * 100 > streams * kLoadMax;
 }

@@ -4,7 +4,8 @@
 //
 // It starts with one connection; the unproven have none until one of them waits. One more is wanted
 // when a push has waited for kQueueAgeMax or the streams are used to kLoadMax percent, once those
-// that are there have proven their credential, up to `members_max`. A surplus one that nobody needs
+// that are there have proven their credential, up to `members_max`. So is a second one when the
+// only one answers with 5xx: what failed goes out again over another. A surplus one that nobody needs
 // for kSurplusIdleMax goes (the first in the list gets what comes when all are idle). There is one
 // dial at a time; after a failed one the next waits kBackoffFirst, doubled each time up to
 // kBackoffMax, with jitter (providers.md A.5).
@@ -30,7 +31,9 @@ inline constexpr Duration kBackoffMax = seconds(60);
 
 struct Fleet {
     // With a free stream, and fewer pushes in flight than the others; nullptr: none.
-    [[nodiscard]] Upstream* choose() const;
+    [[nodiscard]] Upstream* choose(const Upstream* but = nullptr) const;
+    // The chosen one, or another if this push has just failed there.
+    [[nodiscard]] Upstream& choose_for(const push::Job& job, Upstream& chosen) const;
     [[nodiscard]] bool has_ready() const;
     // Another would help those that wait.
     [[nodiscard]] bool is_short(const push::Lane& way, Now now) const;

@@ -66,6 +66,22 @@ std::string_view extra_of(const api::KnockExtra& extra, std::span<char> storage)
     return json.fits() ? json.text() : std::string_view();
 }
 
+// False: what the app has registered is no device token.
+[[nodiscard]] bool aim(push::Job& job, const store::Device& device) {
+    std::array<uint8_t, push::kDeviceTokenMax> token;
+    const Result<size_t> size = push::apns::decode_token(device.registration_id, token);
+    if (!size) return false;
+    job.token = token;
+    job.token_size = static_cast<uint16_t>(*size);
+    job.registered = device.registered;
+    return true;
+}
+
+// Says nothing of a registration that the app has made since.
+bool is_about_registration(push::Outcome outcome) {
+    return outcome == push::Outcome::unregistered || outcome == push::Outcome::bad_token;
+}
+
 }  // namespace
 
 Knocks::Knocks(Core& core, HttpConns& conns)
@@ -73,7 +89,8 @@ Knocks::Knocks(Core& core, HttpConns& conns)
       conns_(conns),
       knocks_(core.options.jobs_max),
       pending_(core.dispatcher, core.counters),
-      loader_(core) {
+      loader_(core),
+      serials_(core.serial_epoch, core.worker) {
     timer_.kind = static_cast<uint8_t>(TimerKind::pending);
 }
 
@@ -112,10 +129,10 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
 
     const KnockPass pass =
         core_.limits.check_knock(app, style, request.token, owner.account, now.instant);
-    if (pass.admission.pass == Pass::refused) return coalesce(origin, now);
+    if (pass.pass == Pass::refused) return coalesce(origin, now);
 
     const auto overloaded = [&] { refuse(KnockResult::overloaded, too_many_pushes()); };
-    if (pass.admission.pass == Pass::deferred && !may_defer()) return overloaded();
+    if (pass.pass == Pass::deferred && !may_defer()) return overloaded();
     std::array<char, push::kPayloadMax> storage;
     const std::string_view extra = extra_of(request.extra, storage);
     if (extra.empty())
@@ -131,7 +148,7 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     knock->origin = origin;
     knock->started = now.instant;
     knock->pass = pass;
-    knock->deferral = pass.admission.at - now.instant;
+    knock->deferral = pass.at - now.instant;
     // ours, so that the last job's end is not the payload's before all are made
     ++payload->references;
 
@@ -228,7 +245,7 @@ bool Knocks::add_job(Knock& knock,
     job->accepted = now.unix;
     job->expires = now.unix + knock.deferral + core_.options.lanes[lane].service.expiration;
     job->is_background = style == push::Style::background;
-    job->serial = make_serial(now.instant, knock.deferral);
+    job->serial = serials_.make(now.instant, knock.deferral);
     const Id<Knock> id = knocks_.id_of(knock);
     job->owner = {id.index, id.generation};
     knock.jobs.push_back(*job);
@@ -248,9 +265,13 @@ bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
     const push::Verdict verdict = core_.dispatcher.settle(job, answer, now);
     if (lane.breaker.is_serious() != was_serious) report(job.lane, answer);
     const size_t credential = core_.options.lanes[job.lane].credential;
-    if (verdict.renew_credential && credential != kNoCredential)
-        core_.outbox.ask_renewal(credential);
-    if (verdict.action == push::Action::retry) {
+    if (verdict.token_fault != push::TokenFault::none && credential != kNoCredential)
+        core_.outbox.ask_token(credential, verdict.token_fault);
+    const bool is_retried = verdict.action == push::Action::retry;
+    const bool has_moved = !is_retried && is_about_registration(answer.outcome) &&
+                           look_again(job) == Found::registered_again;
+    if (has_moved) core_.dispatcher.submit(job, now);
+    if (is_retried || has_moved) {
         core_.counters.retries[static_cast<size_t>(answer.outcome)].add();
         if (knocks_.find({job.owner.index, job.owner.generation}) == nullptr)
             pending_.resubmit(job);
@@ -282,11 +303,24 @@ void Knocks::expire(push::Job& job, Now now) {
 }
 
 void Knocks::resume(push::Job& job, Now now) {
+    const bool was_deferred = std::exchange(job.is_deferred, false);
+    if (was_deferred) --deferred_count_;
+    if (look_again(job) == Found::gone)
+        return finish_job(job, {.outcome = push::Outcome::expired}, push::Action::finish, now);
     core_.dispatcher.resume(job, now);
-    if (!job.is_deferred) return;
-    job.is_deferred = false;
-    --deferred_count_;
+    if (!was_deferred) return;
     if (knocks_.find({job.owner.index, job.owner.generation}) == nullptr) pending_.add(job);
+}
+
+// A push may wait for long, and the app may have another registration by then, or none.
+Knocks::Found Knocks::look_again(push::Job& job) {
+    store::Device device;
+    const store::Lookup lookup =
+        core_.reader.snapshot().find_device(job.account, job.device, device);
+    if (lookup == store::Lookup::damaged) return Found::same;
+    if (lookup == store::Lookup::absent || !device.is_active || device.is_dead) return Found::gone;
+    if (device.registered == job.registered) return Found::same;
+    return aim(job, device) ? Found::registered_again : Found::gone;
 }
 
 void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now) {
@@ -414,25 +448,6 @@ void Knocks::store(Knock& knock, Now now) {
     finish_if_settled(knock, now);
 }
 
-// A knock's serial says when its push goes out first: the row of one that goes out before another,
-// and that may be cleared before it, must not take the other's place. So a deferred push counts as
-// made when its time comes.
-uint64_t Knocks::make_serial(Instant now, Duration deferral) {
-    const Instant out = now + deferral;
-    const uint64_t serial =
-        static_cast<uint64_t>(serial_epoch_.us + out.ns / 1'000) * 256 + core_.worker;
-    if (deferral > Duration{}) return serial;
-    last_serial_ = std::max(last_serial_ + 256, serial);
-    return last_serial_;
-}
-
-// From here on serials go by the steady clock, which all workers share and nobody sets, and begin
-// after those of all rows that an earlier process left: what it deferred goes out now.
-void Knocks::begin_serials(uint64_t highest, Now now) {
-    const int64_t begin = std::max(now.unix.us, static_cast<int64_t>(highest / 256) + 1);
-    serial_epoch_ = {begin - now.instant.ns / 1'000};
-}
-
 bool Knocks::store(push::Job& job, uint64_t ticket) {
     store::Pending pending;
     pending.account = job.account;
@@ -466,7 +481,6 @@ void Knocks::on_committed(const store::Committed& committed, Now now) {
 
 void Knocks::begin(Now now) {
     if (!loader_.begin(now)) log::error("pending_unreadable").field("worker", core_.worker);
-    begin_serials(loader_.highest_serial(), now);
     core_.counters.jobs_pending.set(0);
     if (loader_.count() > 0) {
         log::notice("pending_loaded")
@@ -521,9 +535,6 @@ Knocks::Loaded Knocks::load(const PendingLoader::Row& from, store::Snapshot& sna
     if (lookup == store::Lookup::damaged) return Loaded::left;
     if (lookup == store::Lookup::absent || !device.is_active || device.is_dead)
         return Loaded::worthless;
-    std::array<uint8_t, push::kDeviceTokenMax> token;
-    const Result<size_t> token_size = push::apns::decode_token(device.registration_id, token);
-    if (!token_size) return Loaded::worthless;
 
     push::Payload* const payload = core_.dispatcher.copy_payload(row.payload);
     if (payload == nullptr) return Loaded::no_room;
@@ -532,11 +543,12 @@ Knocks::Loaded Knocks::load(const PendingLoader::Row& from, store::Snapshot& sna
         core_.dispatcher.drop_payload(*payload);
         return Loaded::no_room;
     }
-    job->token = token;
-    job->token_size = static_cast<uint16_t>(*token_size);
+    if (!aim(*job, device)) {
+        core_.dispatcher.release(*job);
+        return Loaded::worthless;
+    }
     job->account = row.account;
     job->device = row.device;
-    job->registered = device.registered;
     job->push = row.push;
     job->accepted = row.accepted;
     job->expires = row.expires;

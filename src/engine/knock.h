@@ -33,6 +33,7 @@
 #include "engine/core.h"
 #include "engine/pending_jobs.h"
 #include "engine/pending_loader.h"
+#include "engine/serials.h"
 #include "push/dispatcher.h"
 
 namespace knuckle::engine {
@@ -97,6 +98,8 @@ private:
     // What becomes of a row that an earlier process left: `left` is another's by now, or waits for
     // the next start because the store cannot say whom it is for.
     enum class Loaded : uint8_t { taken, left, worthless, no_room };
+    // What has become of the device of a push since it was made.
+    enum class Found : uint8_t { same, registered_again, gone };
 
     [[nodiscard]] bool add_job(Knock& knock,
                                push::Payload& payload,
@@ -108,6 +111,7 @@ private:
     void load_more(Now now);
     [[nodiscard]] Loaded load(const PendingLoader::Row& row, store::Snapshot& snapshot, Now now);
     void expire_overdue(Now now);
+    [[nodiscard]] Found look_again(push::Job& job);
     void send(Knock& knock, uint16_t lane, Now now);
     void coalesce(Origin origin, Now now);
     void answer_at_once(Knock& knock, Now now);
@@ -116,8 +120,6 @@ private:
     void report(uint16_t lane, const push::Answer& answer);
     void store(Knock& knock, Now now);
     [[nodiscard]] bool store(push::Job& job, uint64_t ticket);
-    [[nodiscard]] uint64_t make_serial(Instant now, Duration deferral);
-    void begin_serials(uint64_t highest, Now now);
     void finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now);
     void finish_if_settled(Knock& knock, Now now);
     void finish(Knock& knock, Now now);
@@ -136,11 +138,10 @@ private:
     List<Knock, &Knock::line_link> line_;
     PendingJobs pending_;
     PendingLoader loader_;
+    Serials serials_;
     Timer timer_;
     Instant next_look_{};        // for what has expired
     size_t deferred_count_ = 0;  // pushes
-    UnixTime serial_epoch_{};    // of the steady clock
-    uint64_t last_serial_ = 0;
 };
 
 }  // namespace knuckle::engine

@@ -66,34 +66,37 @@ Duration Limits::take(Limit limit, ByteView who, size_t space, Instant now) {
 KnockPass Limits::check_knock(
     size_t app, push::Style style, std::string_view token, const Uuid& account, Instant now) {
     const size_t is_visible = style == push::Style::alert ? 1 : 0;
+    const Limit window = is_visible != 0 ? Limit::alert_window : Limit::background_window;
     KnockPass pass;
-    pass.admission.at = now;
+    pass.at = now;
+    bool is_noisy = false;
     // It goes out when all let it; one that refuses is enough.
-    const auto check = [&](Limit limit, ByteView who, size_t space) {
-        const uint64_t key = limiter_.key(limit, who, space);
-        const Admission admission = limiter_.check(key, options_.rate(limit), now);
-        if (admission.pass != Pass::allowed) counters_.count(limit);
-        pass.admission.pass = std::max(pass.admission.pass, admission.pass);
-        pass.admission.at = std::max(pass.admission.at, admission.at);
-        return key;
+    const auto check = [&](KnockPass::Place& place, Limit limit, ByteView who, size_t space) {
+        place.limit = limit;
+        place.key = limiter_.key(limit, who, space);
+        const Admission admission = limiter_.check(place.key, options_.rate(limit), now);
+        place.at = admission.at;
+        pass.at = std::max(pass.at, admission.at);
+        if (admission.pass == Pass::allowed) return;
+        counters_.count(limit);
+        if (limit == Limit::knocks_per_token) is_noisy = true;
+        const bool may_follow = admission.is_held_late && !is_noisy;
+        pass.pass = std::max(pass.pass, may_follow ? Pass::deferred : admission.pass);
     };
-    pass.token_key = check(Limit::knocks_per_token, as_bytes(token), app << 1 | is_visible);
-    pass.account_key = check(Limit::knocks_per_account, account.view(), is_visible);
-    pass.window = is_visible != 0 ? Limit::alert_window : Limit::background_window;
-    pass.window_key = check(pass.window, account.view(), 0);
+    check(pass.places[0], Limit::knocks_per_token, as_bytes(token), app << 1 | is_visible);
+    check(pass.places[1], Limit::knocks_per_account, account.view(), is_visible);
+    check(pass.places[2], window, account.view(), 0);
     return pass;
 }
 
 void Limits::take_knock(const KnockPass& pass, Instant now) {
-    limiter_.take(pass.token_key, options_.rate(Limit::knocks_per_token), now);
-    limiter_.take(pass.account_key, options_.rate(Limit::knocks_per_account), now);
-    limiter_.take(pass.window_key, options_.rate(pass.window), now);
+    for (const KnockPass::Place& place : pass.places)
+        limiter_.take(place.key, options_.rate(place.limit), now, place.at < pass.at);
 }
 
 void Limits::give_back_knock(const KnockPass& pass) {
-    limiter_.give_back(pass.token_key, options_.rate(Limit::knocks_per_token));
-    limiter_.give_back(pass.account_key, options_.rate(Limit::knocks_per_account));
-    limiter_.give_back(pass.window_key, options_.rate(pass.window));
+    for (const KnockPass::Place& place : pass.places)
+        limiter_.give_back(place.key, options_.rate(place.limit));
 }
 
 }  // namespace knuckle::engine

@@ -15,11 +15,17 @@
 //
 // The window in which knocks for one phone become one push is a limit like the others: one push in
 // each window. So the first goes out at once, and one for all that follow at the window's end.
+//
+// A knock takes a place in each of its limits and goes out at the latest of them. Whoever is
+// refused by one of the earlier ones, because of that knock, would wait for a limit that is not his
+// own. So such a place is marked as held late, and who has not used up his own token gets the one
+// after it.
 // Owner: engine::Core.  Thread: its worker's; each worker counts what it sees, so a client that
 // spreads its connections may have more, at most as many times as there are workers.
 // Memory: kBucketCount buckets, 1 MiB.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -40,11 +46,15 @@ inline constexpr size_t kBucketCount = 65'536;
 
 // What the limits of its token and its account say to a knock; nothing is taken yet.
 struct KnockPass {
-    Admission admission;
-    Limit window = Limit::alert_window;
-    uint64_t token_key = 0;
-    uint64_t account_key = 0;
-    uint64_t window_key = 0;
+    struct Place {
+        Limit limit = Limit::knocks_per_token;
+        uint64_t key = 0;
+        Instant at{};
+    };
+
+    Pass pass = Pass::allowed;
+    Instant at{};                 // when it may go out, unless it was refused
+    std::array<Place, 3> places;  // of the token, the account and the window
 };
 
 class Limits {

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "crypto/password.h"
 #include "push/credential.h"
+#include "push/types.h"
 #include "store/write.h"
 
 namespace knuckle::engine {
@@ -44,10 +45,10 @@ public:
     // False: the queue is full; nothing was taken, answer 503.
     [[nodiscard]] virtual bool submit(store::Write&& write) = 0;
     [[nodiscard]] virtual bool submit(PasswordTask&& task) = 0;
-    // Worker 0 minted a provider token; every worker hears of it as ProviderTokenRenewed.
+    // Worker 0 has another provider token; every worker hears of it as ProviderTokenRenewed.
     virtual void publish(size_t credential, const push::ProviderToken& token) = 0;
-    // Asks worker 0 to mint one; it decides whether it may.
-    virtual void ask_renewal(size_t credential) = 0;
+    // Asks worker 0 for another one; it decides whether there can be.
+    virtual void ask_token(size_t credential, push::TokenFault fault) = 0;
     virtual void report(const LaneReport& report) = 0;
     // After Drain: nothing is in this worker's hands any more, its loop may stop.
     virtual void drained() = 0;
@@ -72,6 +73,7 @@ struct ProviderTokenRenewed {
 };
 struct RenewProviderToken {
     size_t credential = 0;
+    push::TokenFault fault = push::TokenFault::none;
 };
 // Accept nothing new, settle what there is, say drained().
 struct Drain {};

@@ -32,7 +32,6 @@ bool PendingLoader::begin(Now now) {
     store::Snapshot snapshot = core_.reader.snapshot();
     const store::Lookup lookup = snapshot.for_each_pending([&](const store::PendingRow& row) {
         const uint64_t last_serial = std::max(row.serial, row.unseen_serial);
-        highest_serial_ = std::max(highest_serial_, last_serial);
         if (taker_of(row.device, core_.options.workers) != core_.worker) return;
         lines_[line_of(row.app)].rows.push_back(
             {row.account, row.device, row.serial, last_serial, row.accepted, row.expires});

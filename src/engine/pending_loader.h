@@ -48,8 +48,6 @@ public:
 
     // False: the table could not be read to its end.
     [[nodiscard]] bool begin(Now now);
-    // Of all rows that were there, whoever's they are.
-    [[nodiscard]] uint64_t highest_serial() const { return highest_serial_; }
     [[nodiscard]] size_t count() const { return count_; }
 
     [[nodiscard]] Instant due() const { return due_; }
@@ -77,7 +75,6 @@ private:
     size_t shown_ = 0;         // the line that next() chose
     size_t taken_ = 0;         // in this turn
     Instant due_ = kNever;
-    uint64_t highest_serial_ = 0;
     size_t count_ = 0;
 };
 

@@ -50,14 +50,16 @@ const RateLimiter::Bucket* RateLimiter::find(uint64_t key) const {
 Admission RateLimiter::check(uint64_t key, Rate rate, Instant now) const {
     if (rate.is_off()) return {.at = now};
     const Bucket* const bucket = find(key);
-    const Instant full_at = bucket != nullptr ? std::max(bucket->full_at, now) : now;
+    const Instant full_at = bucket != nullptr ? std::max(bucket->full_at(), now) : now;
     // Empty, it takes `burst` intervals to fill; the last of them may not have begun.
     const Instant at = full_at + rate.interval * (1 - int64_t{rate.burst});
     if (at <= now) return {.at = now};
-    return {.pass = at - now <= rate.interval ? Pass::deferred : Pass::refused, .at = at};
+    if (at - now <= rate.interval) return {.pass = Pass::deferred, .at = at};
+    return {
+        .pass = Pass::refused, .is_held_late = bucket != nullptr && bucket->is_late(), .at = at};
 }
 
-void RateLimiter::take(uint64_t key, Rate rate, Instant now) {
+void RateLimiter::take(uint64_t key, Rate rate, Instant now, bool is_late) {
     if (rate.is_off()) return;
     auto& buckets = sets_[key & (sets_.size() - 1)].buckets;
     auto* bucket = std::find_if(
@@ -65,18 +67,18 @@ void RateLimiter::take(uint64_t key, Rate rate, Instant now) {
     if (bucket == buckets.end()) {
         bucket =
             std::min_element(buckets.begin(), buckets.end(), [](const Bucket& a, const Bucket& b) {
-                return a.full_at < b.full_at;
+                return a.full_at() < b.full_at();
             });
-        *bucket = {key, now};
+        *bucket = {key, 0};
     }
-    bucket->full_at = std::max(bucket->full_at, now) + rate.interval;
+    bucket->set(std::max(bucket->full_at(), now) + rate.interval, is_late);
 }
 
 void RateLimiter::give_back(uint64_t key, Rate rate) {
     if (rate.is_off()) return;
     auto& buckets = sets_[key & (sets_.size() - 1)].buckets;
     for (Bucket& bucket : buckets) {
-        if (bucket.key == key) bucket.full_at = bucket.full_at + rate.interval * -1;
+        if (bucket.key == key) bucket.set(bucket.full_at() + rate.interval * -1, bucket.is_late());
     }
 }
 

@@ -6,6 +6,7 @@
 //     const uint64_t key = limiter.key(Limit::knocks_per_token, token);
 //     limiter.check(key, rate, now)        allowed, deferred or refused; nothing is taken
 //     limiter.take(key, rate, now)         after that: the place that was allowed, or deferred to
+//     limiter.take(key, rate, now, true)   the same, by one that another limit makes come later
 //     limiter.give_back(key, rate)         of what was taken
 //     limiter.take_if_allowed(...)         both, for whom there is no deferral
 //
@@ -50,7 +51,8 @@ enum class Pass : uint8_t {
 
 struct Admission {
     Pass pass = Pass::allowed;
-    Instant at{};  // when it, or one more, is allowed
+    bool is_held_late = false;  // refused, but who holds the next place will come later than that
+    Instant at{};               // when it, or one more, is allowed
 };
 
 class RateLimiter {
@@ -61,7 +63,7 @@ public:
     // `space` keeps equal names apart that are not the same, those of two apps, say.
     [[nodiscard]] uint64_t key(Limit limit, ByteView who, size_t space = 0) const;
     [[nodiscard]] Admission check(uint64_t key, Rate rate, Instant now) const;
-    void take(uint64_t key, Rate rate, Instant now);
+    void take(uint64_t key, Rate rate, Instant now, bool is_late = false);
     // What was taken, and not used after all.
     void give_back(uint64_t key, Rate rate);
     // Zero: taken. Else how long until it would be.
@@ -69,10 +71,19 @@ public:
 
 private:
     static constexpr size_t kWays = 4;
+    static constexpr int64_t kLateBit = 1;
 
     struct Bucket {
         uint64_t key = 0;
-        Instant full_at{};  // when it will be full again; the past if it is
+        int64_t level = 0;
+
+        // When it will be full again; the past if it is. Its last nanosecond says something else.
+        [[nodiscard]] Instant full_at() const { return {level & ~kLateBit}; }
+        // Who took the last place comes later than that.
+        [[nodiscard]] bool is_late() const { return (level & kLateBit) != 0; }
+        void set(Instant full_at, bool is_late) {
+            level = (full_at.ns & ~kLateBit) | (is_late ? kLateBit : 0);
+        }
     };
     // One line of a cache.
     struct alignas(64) Set {

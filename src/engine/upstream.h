@@ -69,6 +69,8 @@ public:
     void end(Knocks& knocks, Now now);
 
     [[nodiscard]] io::ConnId id() const { return id_; }
+    // As push::Job::failed_on names it.
+    [[nodiscard]] uint64_t name() const { return uint64_t{id_.index} << 32 | id_.generation; }
     [[nodiscard]] uint16_t lane() const { return lane_; }
     [[nodiscard]] push::Trust trust() const { return trust_; }
     [[nodiscard]] UpstreamState state() const { return state_; }
@@ -77,6 +79,8 @@ public:
     // The provider has not refused our credential here: all streams may be used.
     [[nodiscard]] bool is_trusted() const;
     [[nodiscard]] bool wants_replacement() const;
+    // Its last answer was a 5xx.
+    [[nodiscard]] bool is_failing() const { return is_failing_; }
     [[nodiscard]] size_t streams_max() const { return session_.streams_max(); }
     [[nodiscard]] Instant next_deadline() const;
     [[nodiscard]] Instant dialed() const { return dialed_; }
@@ -109,6 +113,7 @@ private:
     push::Trust trust_;
     UpstreamState state_ = UpstreamState::dialing;
     bool is_pinging_ = false;  // and nothing has been heard since
+    bool is_failing_ = false;
     io::ConnId id_;
     Instant dialed_;
     Instant received_;  // last sign of life

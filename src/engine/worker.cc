@@ -27,6 +27,7 @@ struct Worker::Parts {
     Parts(const Options& options, World&& world)
         : core{.options = options,
                .worker = world.worker,
+               .serial_epoch = world.serial_epoch,
                .io = world.io,
                .outbox = world.outbox,
                .chunks = world.chunks,
@@ -68,6 +69,8 @@ struct Worker::Parts {
     void serve(HttpConn& conn, Now now);
     void renew_date(Now now);
     void renew_credential(size_t index, Now now);
+    void on_token_fault(const RenewProviderToken& asked, Now now);
+    void present(size_t index, Result<push::ProviderToken>&& token);
     void watch_credential(size_t index, Now now);
     void drain(Now now);
     void finish_draining(Now now);
@@ -224,17 +227,28 @@ void Worker::on_message(Message&& message, Now now) {
     } else if (auto* const renewed = std::get_if<ProviderTokenRenewed>(&message)) {
         parts.core.provider_tokens[renewed->credential] = std::move(renewed->token);
     } else if (const auto* const renew = std::get_if<RenewProviderToken>(&message)) {
-        if (renew->credential < parts.credentials.size() &&
-            parts.credentials[renew->credential].may_renew(now.unix)) {
-            parts.renew_credential(renew->credential, now);
-        }
+        parts.on_token_fault(*renew, now);
     } else if (std::holds_alternative<Drain>(message)) {
         parts.drain(now);
     }
 }
 
 void Worker::Parts::renew_credential(size_t index, Now now) {
-    Result<push::ProviderToken> token = credentials[index].mint(now.unix);
+    present(index, credentials[index].mint(now.unix));
+}
+
+void Worker::Parts::on_token_fault(const RenewProviderToken& asked, Now now) {
+    if (asked.credential >= credentials.size()) return;
+    push::Credential& credential = credentials[asked.credential];
+    const bool is_too_new = asked.fault == push::TokenFault::too_new;
+    if (is_too_new && credential.may_restore(now.unix)) {
+        present(asked.credential, credential.restore());
+    } else if (!is_too_new && credential.may_renew(now.unix)) {
+        renew_credential(asked.credential, now);
+    }
+}
+
+void Worker::Parts::present(size_t index, Result<push::ProviderToken>&& token) {
     if (token) {
         core.provider_tokens[index] = *token;
         core.outbox.publish(index, *token);

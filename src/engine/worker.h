@@ -34,6 +34,7 @@ struct World {
     ChunkPool& chunks;
     metrics::Counters& counters;
     const store::Env& env;
+    UnixTime serial_epoch{};  // see engine/serials.h; the same for all workers
     uint64_t random_seed = 0;
     crypto::SecureRandom::Seed secret_seed{};
     std::vector<push::ProviderToken> provider_tokens;  // one per credential

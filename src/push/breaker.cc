@@ -26,7 +26,7 @@ Waits waits_of(Trouble trouble) {
         case Trouble::configuration:
             return {minutes(1), minutes(15)};
         case Trouble::renewals:
-            return {minutes(5), minutes(20)};  // Apple's own measure is twenty minutes
+            return {minutes(1), minutes(20)};  // Apple's own measure is twenty minutes
     }
     return {};
 }

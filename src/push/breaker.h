@@ -20,7 +20,7 @@ enum class Trouble : uint8_t {
     none,
     configuration,  // topic or credential are refused: somebody must repair that
     expiry,         // the provider finds our token expired: a new one, or the clock, helps
-    renewals,       // the provider finds that we change our token too often: only time helps
+    renewals,       // the provider finds that we change our token too often: an older one may help
     provider,       // it fails, whatever we send
 };
 

@@ -153,11 +153,13 @@ void Dispatcher::merge(Job& job, Job& other) {
         std::swap(job.payload, other.payload);
         job.push = other.push;
         job.accepted = other.accepted;
+        job.is_background = other.is_background;
+        job.attempts = other.attempts;
+    }
+    if (other.registered > job.registered) {
         job.token = other.token;
         job.token_size = other.token_size;
         job.registered = other.registered;
-        job.is_background = other.is_background;
-        job.attempts = other.attempts;
     }
     job.serial = std::max(job.serial, other.serial);
     release(other);

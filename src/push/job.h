@@ -64,10 +64,11 @@ struct Job {
     Uuid push;            // apns-id: the same for every attempt
     UnixTime registered;  // of the device, for the rule about 410
     UnixTime accepted;
-    UnixTime expires;     // after this the knock is of no use to anybody
-    Instant since;        // waiting, in_flight: when that began
-    uint64_t serial = 0;  // of the pending record
-    int32_t stream = 0;   // in_flight: handle for http2::Session::cancel()
+    UnixTime expires;        // after this the knock is of no use to anybody
+    Instant since;           // waiting, in_flight: when that began
+    uint64_t serial = 0;     // of the pending record
+    int32_t stream = 0;      // in_flight: handle for http2::Session::cancel()
+    uint64_t failed_on = 0;  // the connection that gave the last 5xx; another one is better
 
     uint16_t lane = 0;
     uint16_t token_size = 0;

@@ -67,11 +67,17 @@ Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now,
             // helps.
             Verdict verdict = job.attempts <= 1 ? retry_after(kRetryUnknown, job, answer, now)
                                                 : back_off(kRetryThrottled);
-            verdict.renew_credential = true;
+            verdict.token_fault = TokenFault::too_old;
             verdict.close_upstream = true;
             return verdict;
         }
-        case Outcome::credential_throttled:
+        case Outcome::credential_throttled: {
+            // A connection that has seen too many tokens takes none for a while.
+            Verdict verdict = back_off(kRetryThrottled);
+            verdict.token_fault = TokenFault::too_new;
+            verdict.close_upstream = true;
+            return verdict;
+        }
         case Outcome::throttled:
             return back_off(kRetryThrottled);
         case Outcome::misconfigured:

@@ -76,11 +76,18 @@ enum class Action : uint8_t {
     forget,  // settled, and the device is dead: mark it so
 };
 
+// What the provider has against our token.
+enum class TokenFault : uint8_t {
+    none,
+    too_old,  // mint another, if its age allows
+    too_new,  // go back to the one before it, if that is still valid
+};
+
 struct Verdict {
     Action action = Action::finish;
-    Instant at{};                   // retry
-    bool renew_credential = false;  // mint a new provider token, if its age allows
-    bool close_upstream = false;    // this connection is of no more use: replace it
+    Instant at{};  // retry
+    TokenFault token_fault = TokenFault::none;
+    bool close_upstream = false;  // this connection is of no more use: replace it
 };
 
 }  // namespace knuckle::push

@@ -223,7 +223,7 @@ void Book::check_repetition(const Attempt& attempt) {
         const TappedStream* const stream = first.tap->find(first.stream);
         if (stream == nullptr || stream->resolved > second.begun)
             fail("push " + attempt.push + " was tried again while the try before was open");
-        else if (stream->answered < second.begun && first.is_final())
+        else if (stream->answered < second.begun && first.is_final() && !is_outdated(first))
             fail("push " + attempt.push + " was tried again after the answer " +
                  std::to_string(first.status));
     }
@@ -231,6 +231,15 @@ void Book::check_repetition(const Attempt& attempt) {
     const int64_t age = to_seconds(events_.now().instant - first.arrived);
     check(static_cast<int64_t>(found->second.size()) <= 16 + 3 * age,
           "push " + attempt.push + " is tried again and again");
+}
+
+// The provider spoke of a registration, and the app has made another since the knock.
+bool Book::is_outdated(const Attempt& attempt) const {
+    if (attempt.status != 410 && attempt.reason != "BadDeviceToken") return false;
+    return std::ranges::any_of(phones_, [&](const Phone& phone) {
+        return phone.device.registration_id == attempt.registration &&
+               phone.renewed >= knocks_[attempt.knock].arrived;
+    });
 }
 
 void Book::reply(size_t index,
@@ -305,7 +314,10 @@ void Book::look_at_disk() {
             snapshot.find_device(phone.device.account, phone.device.id, device);
         check(lookup != store::Lookup::damaged, "a device cannot be read");
         const bool is_alive = lookup == store::Lookup::found && device.is_active && !device.is_dead;
-        if (lookup == store::Lookup::found) phone.device = device;
+        if (lookup == store::Lookup::found) {
+            if (phone.device.registered != device.registered) phone.renewed = now;
+            phone.device = device;
+        }
         if (phone.is_alive != is_alive) {
             trace_.note("phone %.8s is %s",
                         phone.device.registration_id.c_str(),
@@ -327,7 +339,10 @@ void Book::touch(const Uuid& device) {
 
 void Book::mint(const push::ProviderToken& token) {
     const Now now = events_.now();
-    trace_.note("a provider token was minted");
+    // One that was shown before is no new one.
+    const bool is_new = !tokens_.contains(token.authorization);
+    trace_.note("a provider token was %s", is_new ? "minted" : "brought back");
+    if (!is_new) return;
     if (!has_odd_clock() && minted_.ns >= 0)
         check(now.instant - minted_ >= minutes(20), "provider tokens were minted too soon");
     minted_ = now.instant;
@@ -338,7 +353,9 @@ void Book::check_token(std::string_view authorization) {
     const auto found = tokens_.find(authorization);
     if (found == tokens_.end()) return fail("a provider token that nobody minted");
     if (has_odd_clock() || swarm_.allows(Fault::late) || swarm_.allows(Fault::stalled)) return;
-    check(events_.true_time() - found->second < minutes(55), "a provider token past its age");
+    const bool may_be_restored = swarm_.allows(Fault::token_updates);
+    check(events_.true_time() - found->second < minutes(may_be_restored ? 60 : 55),
+          "a provider token past its age");
 }
 
 // ---- the end ----

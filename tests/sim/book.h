@@ -117,6 +117,7 @@ private:
         Instant dead_since{};
         Instant dead_until{-1};  // the last moment at which it was not to be pushed to
         Instant touched{-1};
+        Instant renewed{-1};  // registered again
         // The provider's last yes, when it said it; of pushes that are seen, and of all.
         struct Rung {
             Instant seen{-1};
@@ -136,6 +137,7 @@ private:
         return swarm_.allows(Fault::clock_jumped) || swarm_.allows(Fault::clock_set_back);
     }
     void check_repetition(const Attempt& attempt);
+    [[nodiscard]] bool is_outdated(const Attempt& attempt) const;
     void check_promise(uint64_t knock);
     [[nodiscard]] bool is_excused(const BookedKnock& knock, const Phone& phone) const;
     [[nodiscard]] bool is_refused(uint64_t knock, const Phone& phone, bool must_be_learned) const;

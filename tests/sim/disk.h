@@ -45,6 +45,7 @@ public:
     void close();
 
     [[nodiscard]] const store::Env& env() const { return *env_; }
+    [[nodiscard]] store::Reader& reader() { return *reader_; }
     [[nodiscard]] store::Snapshot snapshot() { return reader_->snapshot(); }
     Result<void> apply(std::span<const store::Write> writes,
                        std::span<store::WriteStatus> statuses) {

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/assert.h"
+#include "engine/serials.h"
 #include "push/credential.h"
 
 namespace knuckle::sim {
@@ -68,8 +69,9 @@ public:
             if (desk.get() != this) desk->post(engine::ProviderTokenRenewed{credential, token});
         }
     }
-    void ask_renewal(size_t credential) override {
-        if (!seat.is_dead()) process_.desks_.front()->post(engine::RenewProviderToken{credential});
+    void ask_token(size_t credential, push::TokenFault fault) override {
+        if (!seat.is_dead())
+            process_.desks_.front()->post(engine::RenewProviderToken{credential, fault});
     }
     void report(const engine::LaneReport& report) override {
         if (seat.is_dead()) return;
@@ -152,6 +154,7 @@ void Process::start() {
     const auto token = credential.mint(now.unix);
     KNUCKLE_ASSERT(token.has_value());
     book_.mint(*token);
+    const UnixTime serial_epoch = engine::serial_epoch(disk_.reader(), now);
     for (uint32_t i = 0; i < swarm_.workers; ++i) {
         desks_.push_back(std::make_unique<Desk>(*this, i));
         Desk& desk = *desks_.back();
@@ -161,6 +164,7 @@ void Process::start() {
                             .chunks = desk.chunks,
                             .counters = desk.counters,
                             .env = disk_.env(),
+                            .serial_epoch = serial_epoch,
                             .random_seed = swarm_.below(UINT64_MAX),
                             .secret_seed = {},
                             .provider_tokens = {*token},

@@ -39,6 +39,7 @@
 #include "crypto/jwt.h"
 #include "engine/options.h"
 #include "engine/outbox.h"
+#include "engine/serials.h"
 #include "engine/worker.h"
 #include "io/io.h"
 #include "metrics/counters.h"
@@ -334,6 +335,7 @@ public:
                            .chunks = chunks,
                            .counters = counters,
                            .env = shelf.env(),
+                           .serial_epoch = engine::serial_epoch(shelf.reader(), now),
                            .random_seed = setup_.seed,
                            .secret_seed = {static_cast<uint8_t>(setup_.seed),
                                            static_cast<uint8_t>(setup_.seed >> 8),
@@ -572,9 +574,9 @@ public:
         return true;
     }
     void publish(size_t, const push::ProviderToken& token) override { published.push_back(token); }
-    void ask_renewal(size_t credential) override {
+    void ask_token(size_t credential, push::TokenFault fault) override {
         ++renewals_asked;
-        if (setup_.worker == 0) messages_.push_back(engine::RenewProviderToken{credential});
+        if (setup_.worker == 0) messages_.push_back(engine::RenewProviderToken{credential, fault});
     }
     void report(const engine::LaneReport& report) override { reports.push_back(report); }
     void drained() override { ++drained_count; }

@@ -153,6 +153,27 @@ TEST_CASE("a refused stream was not processed: the push is sent again as the sam
     world.leave();
 }
 
+TEST_CASE("a late answer does not make a lane ready that has no connection", "[dialer]") {
+    Running world;
+    world.start_knocks(2);
+    REQUIRE(world.pushes.size() == 2);
+    world.answer(world.pushes[0], {.status = 403, .reason = "InvalidProviderToken"});
+    world.run();
+    REQUIRE_FALSE(world.reports.back().is_ready);
+    world.dials = Dials::refused;
+    world.goaway(world.provider(), world.pushes[1].stream);
+    world.run();
+    // It shows that our credential is right, but comes by a connection that ends.
+    world.answer(world.pushes[1]);
+    world.run();
+    CHECK_FALSE(world.reports.back().is_ready);
+    world.dials = Dials::succeed;
+    world.is_answering = true;
+    world.pass(minutes(2));
+    CHECK(world.reports.back().is_ready);
+    world.leave();
+}
+
 TEST_CASE("a provider that refuses every stream is not hammered", "[dialer]") {
     Running world;
     world.on_push = [&](ArrivedPush& push) { world.refuse(push); };

@@ -113,6 +113,19 @@ TEST_CASE("a push goes where the fewest are in flight", "[fleet]") {
     world.leave();
 }
 
+TEST_CASE("what one connection fails goes out again over another", "[fleet]") {
+    Busy world;
+    world.start_knocks(1);
+    REQUIRE(world.pushes.size() == 1);
+    world.answer(world.pushes[0], {.status = 503, .reason = "ServiceUnavailable"});
+    world.pass(seconds(3));
+    REQUIRE(world.pushes.size() == 2);
+    CHECK(world.pushes[1].id == world.pushes[0].id);
+    CHECK(world.pushes[1].connection != world.pushes[0].connection);
+    world.answer_all();
+    world.leave();
+}
+
 TEST_CASE("a connection that nobody needs any more goes, the last one stays", "[fleet]") {
     Busy world;
     world.start_knocks(6);

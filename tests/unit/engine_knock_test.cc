@@ -501,11 +501,17 @@ TEST_CASE("what the provider says of an earlier registration does not hurt a lat
         world.answer_all(
             {.status = 410, .reason = "Unregistered", .timestamp_ms = store::kNoon.us / 1'000 - 5});
     }
-    SECTION("the app registered again while the push was under way") {
+    SECTION("the app registered again while the push was under way, which goes there then") {
         store::Device again = anna.device;
         again.registered = store::kNoon + seconds(1);
+        again.registration_id = std::string(64, 'b');
         REQUIRE(world.shelf.write(store::UpdateDevice{again}) == store::WriteStatus::done);
         world.answer_all({.status = 410, .reason = "Unregistered"});
+        REQUIRE(world.pushes.size() == 2);
+        CHECK(world.pushes[1].device == again.registration_id);
+        CHECK(world.pushes[1].id == world.pushes[0].id);
+        world.answer_all();
+        CHECK(world.knocks(KnockResult::delivered) == 1);
     }
     CHECK_FALSE(world.shelf.devices_of(anna.account)[0].is_dead);
     world.leave();

@@ -145,6 +145,71 @@ TEST_CASE("over both limits a knock waits for the later one", "[limits]") {
     world.leave();
 }
 
+TEST_CASE("a push that was put off goes where its phone is by then", "[limits]") {
+    EngineWorld world(two_per_token());
+    const Phone anna = world.phone("anna");
+    for (int i = 0; i < 3; ++i) CHECK(world.ask(knock(anna.token)).status == 202);
+    REQUIRE(world.pushes.size() == 2);
+    store::Device again = anna.device;
+    again.registration_id = std::string(64, 'b');
+    again.registered = again.registered + seconds(5);
+    SECTION("under another registration") {
+        REQUIRE(world.shelf.write(store::UpdateDevice{again}) == store::WriteStatus::done);
+        world.pass(minutes(1));
+        REQUIRE(world.pushes.size() == 3);
+        CHECK(world.pushes.back().device == again.registration_id);
+    }
+    SECTION("switched off") {
+        again.is_active = false;
+        REQUIRE(world.shelf.write(store::UpdateDevice{again}) == store::WriteStatus::done);
+        world.pass(minutes(1));
+        CHECK(world.pushes.size() == 2);
+    }
+    SECTION("gone") {
+        REQUIRE(world.shelf.write(store::DeleteDevice{anna.account.id, anna.device.id}) ==
+                store::WriteStatus::done);
+        world.pass(minutes(1));
+        CHECK(world.pushes.size() == 2);
+    }
+    CHECK(world.shelf.pending().empty());
+    CHECK(world.counters.jobs_pending.get() == 0);
+    world.leave();
+}
+
+TEST_CASE("a quiet contact does not wait for what a noisy one has put off", "[limits]") {
+    EngineWorld::Setup setup = two_per_token();
+    const bool has_window = GENERATE(true, false);
+    if (has_window) {
+        setup.options.limits.set(Limit::alert_window, rate_of(1, seconds(1)));
+    } else {
+        setup.options.limits.set(Limit::knocks_per_account, rate_of(1, seconds(1)));
+    }
+    EngineWorld world(setup);
+    const Phone anna = world.phone("anna");
+    const store::Token quiet = another_token(world, anna);
+    for (int i = 0; i < 2; ++i) {
+        CHECK(world.ask(knock(anna.token)).status == 202);
+        world.pass(i == 0 ? seconds(2) : milliseconds(200));
+    }
+    REQUIRE(world.pushes_to(anna) == 2);
+    // Its own limit makes it wait for half a minute, the account's for less than a second.
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    CHECK(world.ask(knock(quiet)).status == 202);
+    CHECK(world.ask(knock(quiet)).status == 202);
+    CHECK(world.knocks(KnockResult::stored) == 2);
+    CHECK(world.knocks(KnockResult::coalesced) == 1);
+    world.pass(milliseconds(1'799));
+    CHECK(world.pushes_to(anna) == 2);
+    world.pass(milliseconds(1));
+    CHECK(world.pushes_to(anna) == 3);
+    // More noise is made one with the noise before.
+    for (int i = 0; i < 5; ++i) CHECK(world.ask(knock(anna.token)).status == 202);
+    world.pass(minutes(1));
+    CHECK(world.pushes_to(anna) == 4);
+    CHECK(world.shelf.pending().empty());
+    world.leave();
+}
+
 TEST_CASE("a knock is made one only with a push that there is", "[limits]") {
     EngineWorld::Setup setup = limited(Limit::knocks_per_token, 1, minutes(1));
     setup.options.jobs_max = 1;

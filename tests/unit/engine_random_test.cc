@@ -68,6 +68,7 @@ public:
         if (draw_below(2) == 0) {
             world_.pass(hours(2));
             check();
+            find_lane_well();
             check_settled();
         }
         world_.leave();
@@ -392,6 +393,12 @@ private:
             if (!push.is_answered) answer_well(push);
         }
         world_.run();
+    }
+    // A lane that was stopped needs a push to find out that it may go on, and a phone to push to.
+    void find_lane_well() {
+        people_.revive();
+        CHECK(world_.ask(knock(people_.phones[0].token)).status == 202);
+        world_.pass(hours(1));
     }
     void check_settled() {
         CHECK(world_.counters.jobs_in_flight.get() == 0);

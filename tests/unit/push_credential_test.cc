@@ -49,6 +49,59 @@ TEST_CASE("a token from a future that the clock took back is replaced", "[push]"
     CHECK_FALSE(keeper.credential.is_due(from_unix_seconds(to_unix_seconds(keeper.start) - 30)));
 }
 
+TEST_CASE("a token that came too soon is put aside for the one before it, while that is valid",
+          "[push]") {
+    Keeper keeper;
+    const auto first = keeper.credential.mint(keeper.start);
+    REQUIRE(first);
+    CHECK_FALSE(keeper.credential.may_restore(keeper.start));  // there is none before it
+    const UnixTime later = keeper.start + minutes(50);
+    const auto second = keeper.credential.mint(later);
+    REQUIRE(second);
+    CHECK_FALSE(second->is_restored);
+    REQUIRE(keeper.credential.may_restore(later + minutes(1)));
+    const auto restored = keeper.credential.restore();
+    REQUIRE(restored);
+    CHECK(restored->authorization == first->authorization);
+    CHECK(restored->is_restored);
+    CHECK_FALSE(keeper.credential.may_restore(later + minutes(1)));
+    CHECK_FALSE(keeper.credential.may_renew(later + minutes(7)));
+    CHECK_FALSE(keeper.credential.is_due(later + minutes(7)));
+    // When it is too old, the other comes back and lives its own life.
+    REQUIRE(keeper.credential.is_due(later + minutes(8)));
+    const auto again = keeper.credential.mint(later + minutes(8));
+    REQUIRE(again);
+    CHECK(again->authorization == second->authorization);
+    CHECK_FALSE(again->is_restored);
+    CHECK_FALSE(keeper.credential.may_restore(later + minutes(9)));
+    CHECK_FALSE(keeper.credential.may_renew(later + minutes(19)));
+    CHECK(keeper.credential.is_due(later + minutes(50)));
+    const auto third = keeper.credential.mint(later + minutes(50));
+    REQUIRE(third);
+    CHECK(third->issued == later + minutes(50));
+}
+
+TEST_CASE("a token that is old enough is not too new, and one of hours ago is no way out",
+          "[push]") {
+    Keeper keeper;
+    REQUIRE(keeper.credential.mint(keeper.start));
+    SECTION("it has been shown for long") {
+        REQUIRE(keeper.credential.mint(keeper.start + minutes(30)));
+        CHECK_FALSE(keeper.credential.may_restore(keeper.start + minutes(50)));
+    }
+    SECTION("the gateway slept between") {
+        REQUIRE(keeper.credential.mint(keeper.start + hours(3)));
+        CHECK_FALSE(keeper.credential.may_restore(keeper.start + hours(3)));
+    }
+    SECTION("a restart remembers the one before") {
+        Keeper second;
+        const auto minted = second.credential.resume(keeper.start, keeper.start + minutes(51));
+        REQUIRE(minted);
+        REQUIRE(second.credential.may_restore(keeper.start + minutes(52)));
+        CHECK(second.credential.restore()->issued == keeper.start);
+    }
+}
+
 TEST_CASE("a restart shows the provider the same token, until it is due to be replaced", "[push]") {
     Keeper first;
     const Result<ProviderToken> minted = first.credential.resume(std::nullopt, first.start);

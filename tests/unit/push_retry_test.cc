@@ -109,7 +109,15 @@ TEST_CASE("a provider that names a time is not asked before", "[push]") {
 TEST_CASE("an expired provider token is renewed and its connection replaced", "[push]") {
     const Verdict verdict = Case(Outcome::credential_expired).judged();
     CHECK(verdict.action == Action::retry);
-    CHECK(verdict.renew_credential);
+    CHECK(verdict.token_fault == TokenFault::too_old);
+    CHECK(verdict.close_upstream);
+}
+
+TEST_CASE("a provider that has seen too many tokens is shown an older one, on another connection",
+          "[push]") {
+    const Verdict verdict = Case(Outcome::credential_throttled).judged();
+    CHECK(verdict.action == Action::retry);
+    CHECK(verdict.token_fault == TokenFault::too_new);
     CHECK(verdict.close_upstream);
 }
 

@@ -2,13 +2,13 @@
 // The connections of one lane that take its pushes of one trust: which of them is the next push's,
 // and whether there should be more or fewer. Makes and ends none itself; engine::Dialer does.
 //
-// It starts with one connection; the unproven have none until one of them waits. One more is wanted
-// when a push has waited for kQueueAgeMax or the streams are used to kLoadMax percent, once those
-// that are there have proven their credential, up to `members_max`. So is a second one when the
-// only one answers with 5xx: what failed goes out again over another. A surplus one that nobody needs
-// for kSurplusIdleMax goes (the first in the list gets what comes when all are idle). There is one
-// dial at a time; after a failed one the next waits kBackoffFirst, doubled each time up to
-// kBackoffMax, with jitter (providers.md A.5).
+// It starts with one connection; the unproven have none until one of them waits. One more is
+// wanted when a push has waited for kQueueAgeMax or the streams are used to kLoadMax percent,
+// once those that are there have proven their credential, up to `members_max`. So is a second
+// one when the only one answers with 5xx: what failed goes out again over another. A surplus one
+// that nobody needs for kSurplusIdleMax goes (the first in the list gets what comes when all are
+// idle). There is one dial at a time; after a failed one the next waits kBackoffFirst, doubled
+// each time up to kBackoffMax, with jitter (providers.md A.5).
 // Owner: engine::Dialer.  Thread: its worker's.
 #pragma once
 

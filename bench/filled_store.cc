@@ -80,6 +80,7 @@ void add_account(Writer& writer, uint64_t number, UnixTime now) {
     device.account = account.id;
     device.registration_id = device_text(number);
     device.created = device.registered = now;
+    device.proven_in = store::ProvenIn::production;
     writer.add(store::CreateDevice{device, 1});
 }
 

@@ -254,6 +254,7 @@ void Builder::add_lane(const config::App& app, const std::string& prefix) {
 
     engine::LaneOptions lane;
     lane.name = app.name;
+    lane.environment = apns.is_sandbox ? push::Environment::sandbox : push::Environment::production;
     lane.service.authority = apns.endpoint.host;
     lane.service.topic = apns.topic;
     lane.service.collapse_id = apns.collapse_id;

@@ -29,6 +29,11 @@ push::Style style_of(push::Urgency urgency, const AppOptions& app) {
     return push::Style::nothing;
 }
 
+store::ProvenIn proven_in(push::Environment environment) {
+    return environment == push::Environment::production ? store::ProvenIn::production
+                                                        : store::ProvenIn::sandbox;
+}
+
 const char* text_of(push::Trouble trouble) {
     switch (trouble) {
         case push::Trouble::configuration:
@@ -64,17 +69,6 @@ std::string_view extra_of(const api::KnockExtra& extra, std::span<char> storage)
     JsonWriter json(storage);
     json.string(extra.text);
     return json.fits() ? json.text() : std::string_view();
-}
-
-// False: what the app has registered is no device token.
-[[nodiscard]] bool aim(push::Job& job, const store::Device& device) {
-    std::array<uint8_t, push::kDeviceTokenMax> token;
-    const Result<size_t> size = push::apns::decode_token(device.registration_id, token);
-    if (!size) return false;
-    job.token = token;
-    job.token_size = static_cast<uint16_t>(*size);
-    job.registered = device.registered;
-    return true;
 }
 
 // Says nothing of a registration that the app has made since.
@@ -241,6 +235,7 @@ bool Knocks::add_job(Knock& knock,
     job->account = owner.account;
     job->device = target.device;
     job->registered = target.registered;
+    job->trust = trust_of(target.proven_in, lane);
     job->push = core_.secrets.uuid();
     job->accepted = now.unix;
     job->expires = now.unix + knock.deferral + core_.options.lanes[lane].service.expiration;
@@ -249,6 +244,23 @@ bool Knocks::add_job(Knock& knock,
     const Id<Knock> id = knocks_.id_of(knock);
     job->owner = {id.index, id.generation};
     knock.jobs.push_back(*job);
+    return true;
+}
+
+push::Trust Knocks::trust_of(store::ProvenIn proven, uint16_t lane) const {
+    return proven == proven_in(core_.options.lanes[lane].environment) ? push::Trust::proven
+                                                                      : push::Trust::unproven;
+}
+
+// False: what the app has registered is no device token.
+bool Knocks::aim(push::Job& job, const store::Device& device) const {
+    std::array<uint8_t, push::kDeviceTokenMax> token;
+    const Result<size_t> size = push::apns::decode_token(device.registration_id, token);
+    if (!size) return false;
+    job.token = token;
+    job.token_size = static_cast<uint16_t>(*size);
+    job.registered = device.registered;
+    job.trust = trust_of(device.proven_in, job.lane);
     return true;
 }
 
@@ -324,8 +336,8 @@ Knocks::Found Knocks::look_again(push::Job& job) {
 }
 
 void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now) {
-    // Both may be dropped when the committer's queue is full: the provider will say it again, and a
-    // push that is sent twice is harmless.
+    // All of these may be dropped when the committer's queue is full: the provider will say it
+    // again, and a push that is sent twice is harmless.
     if (action == push::Action::forget) {
         static_cast<void>(core_.outbox.submit(
             {.worker = core_.worker,
@@ -335,6 +347,15 @@ void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action
                                              .reason = std::string(answer.reason),
                                              .dead_since = answer.dead_since,
                                              .noticed = now.unix}}));
+    }
+    if (answer.outcome == push::Outcome::delivered && job.trust == push::Trust::unproven) {
+        const push::Environment environment = core_.options.lanes[job.lane].environment;
+        static_cast<void>(core_.outbox.submit(
+            {.worker = core_.worker,
+             .change = store::MarkDeviceProven{.account = job.account,
+                                               .device = job.device,
+                                               .registered = job.registered,
+                                               .proven_in = proven_in(environment)}}));
     }
     if (job.is_stored) {
         static_cast<void>(

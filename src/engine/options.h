@@ -27,6 +27,7 @@ inline constexpr size_t kNoCredential = SIZE_MAX;
 struct LaneOptions {
     std::string name;  // the app's, for the log
     push::apns::Service service;
+    push::Environment environment = push::Environment::production;
     io::Endpoint endpoint;
     std::string server_name;            // what the certificate must carry
     const tls::Context* tls = nullptr;  // nullptr: plain HTTP/2, for the simulator

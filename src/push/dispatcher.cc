@@ -75,7 +75,7 @@ void Dispatcher::submit(Job& job, Now now) {
 
 void Dispatcher::resubmit(Job& job, Now now) {
     KNUCKLE_ASSERT(job.state == JobState::fresh);
-    wait(job, job.trust == Trust::proven ? Line::again : Line::unproven, now);
+    wait(job, again_line_of(job.trust), now);
 }
 
 void Dispatcher::wait(Job& job, Line line, Now now) {
@@ -160,9 +160,19 @@ void Dispatcher::merge(Job& job, Job& other) {
         job.token = other.token;
         job.token_size = other.token_size;
         job.registered = other.registered;
+        if (job.trust != other.trust) move_to(other.trust, job);
     }
     job.serial = std::max(job.serial, other.serial);
     release(other);
+}
+
+// Its token is another by now.
+void Dispatcher::move_to(Trust trust, Job& job) {
+    job.trust = trust;
+    if (job.state != JobState::waiting) return;
+    Lane& lane = lanes_[job.lane];
+    lane.queue(job.line).erase(job);
+    lane.push(job, again_line_of(trust));
 }
 
 // Takes the job out of whatever it is in.

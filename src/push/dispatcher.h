@@ -86,6 +86,7 @@ public:
 private:
     void wait(Job& job, Line line, Now now);
     void leave(Job& job);
+    void move_to(Trust trust, Job& job);
 
     Timers& timers_;
     Random& random_;

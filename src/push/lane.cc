@@ -24,17 +24,16 @@ bool is_answer(Outcome outcome) {
 }  // namespace
 
 void Lane::push(Job& job, Line line) {
-    job.line = line == Line::proven && breaker.is_open() ? Line::again : line;
+    knows_proven |= job.trust == Trust::proven;
+    job.line = breaker.is_open() ? again_line_of(job.trust) : line;
     queue(job.line).push_back(job);
 }
 
 Job* Lane::pop(Trust trust, Instant now) {
     if (breaker.is_open() && !breaker.may_probe(now)) return nullptr;
     Job* job = queue(line_of(trust)).pop_front();
-    if (job == nullptr && trust == Trust::proven && !queue(Line::again).is_empty() &&
-        pace.take(now)) {
-        job = queue(Line::again).pop_front();
-    }
+    JobQueue& again = queue(again_line_of(trust));
+    if (job == nullptr && !again.is_empty() && pace.take(now)) job = again.pop_front();
     if (job != nullptr && breaker.is_open()) {
         breaker.begin_probe();
         job->is_probe = true;
@@ -53,8 +52,8 @@ Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
     const bool was_probe = std::exchange(job.is_probe, false);
     // Once something was delivered our topic is right: a stranger who registers what is of another
     // app must not stop the lane.
-    const bool is_topic_fault =
-        outcome == Outcome::wrong_topic && !has_delivered && job.trust == Trust::proven;
+    const bool is_topic_fault = outcome == Outcome::wrong_topic && !has_delivered &&
+                                (job.trust == Trust::proven || !knows_proven);
     if (is_topic_fault && !was_probe) ++topic_faults;
     const bool is_ours = is_topic_fault && topic_faults >= kTopicFaultsMax;
     const Outcome meant = is_ours ? Outcome::misconfigured : outcome;
@@ -104,7 +103,9 @@ void Lane::trip(Trouble trouble, bool was_probe, Now now, Random& random) {
     const bool was_open = breaker.is_open();
     breaker.trip(trouble, was_probe, now, random);
     if (was_open) return;
-    while (Job* const job = queue(Line::proven).pop_front()) push(*job, Line::proven);
+    for (const Line line : {Line::proven, Line::unproven}) {
+        while (Job* const job = queue(line).pop_front()) push(*job, line);
+    }
 }
 
 size_t Lane::waiting_count() const {

@@ -2,9 +2,10 @@
 // One app's way to one provider, as seen by who sends: what waits for it, what its answers say
 // about it, and whether anything may go out. Topic, credential and endpoint are common to it all.
 //
-// Three lines wait: new pushes to proven and to unproven devices, and those that go out again. The
-// last goes at the pace of DispatcherOptions::resend_interval, so that a provider that has just
-// come back is not buried; and what waits when the breaker opens joins it.
+// Four lines wait: pushes to proven and to unproven devices, new ones and those that go out again.
+// The latter go at the pace of DispatcherOptions::resend_interval, the proven before the unproven,
+// so that a provider that has just come back is not buried; and what waits when the breaker opens
+// joins them.
 // Owner: push::Dispatcher.  Thread: its worker's.
 #pragma once
 
@@ -24,7 +25,8 @@ namespace knuckle::push {
 
 // So many 5xx in a row, with no other answer between, are the provider's trouble.
 inline constexpr uint32_t kProviderFailuresMax = 5;
-// So many devices of another topic before one of ours was met: it is us.
+// So many devices of another topic before one of ours was met: it is us. Only proven ones tell, for
+// anybody may register anything, unless there are none yet.
 inline constexpr uint32_t kTopicFaultsMax = 5;
 // After a probe that told nothing.
 inline constexpr Duration kProbeAgain = seconds(1);
@@ -46,8 +48,7 @@ struct Lane {
         return queues[static_cast<size_t>(line)];
     }
     [[nodiscard]] bool has_waiting(Trust trust) const {
-        return !queue(line_of(trust)).is_empty() ||
-               (trust == Trust::proven && !queue(Line::again).is_empty());
+        return !queue(line_of(trust)).is_empty() || !queue(again_line_of(trust)).is_empty();
     }
     [[nodiscard]] size_t waiting_count() const;
     // When the push that has waited longest without being held back began to; kNever: none has.
@@ -61,6 +62,7 @@ struct Lane {
     Pace pace;
     uint32_t provider_failures = 0;  // answers in a row
     uint32_t topic_faults = 0;       // before the first delivery
+    bool knows_proven = false;       // has had a push to a proven device
     bool has_delivered = false;      // since the start: topic, environment and credential are right
     bool is_down = false;            // no connection, and none in sight
 

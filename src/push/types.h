@@ -27,16 +27,19 @@ enum class Urgency : uint8_t { high, low, unspecified };
 enum class Style : uint8_t { alert, background, nothing };
 
 // Has the provider ever taken a push for this registration? Registrations come from strangers, and
-// APNs cuts connections that carry bad ones, so the unproven have a connection of their own. The
-// store does not remember it yet (issue 4), so all count as proven.
+// APNs cuts connections that carry bad ones, so the unproven have a connection of their own.
 enum class Trust : uint8_t { proven, unproven };
 inline constexpr size_t kTrustCount = static_cast<size_t>(Trust::unproven) + 1;
 
-// In which of its lane's lines a push waits.
-enum class Line : uint8_t { proven, unproven, again };
-inline constexpr size_t kLineCount = static_cast<size_t>(Line::again) + 1;
+// In which of its lane's lines a push waits: by the trust of its device, and whether it goes out
+// for the first time or again.
+enum class Line : uint8_t { proven, unproven, proven_again, unproven_again };
+inline constexpr size_t kLineCount = static_cast<size_t>(Line::unproven_again) + 1;
 [[nodiscard]] constexpr Line line_of(Trust trust) {
     return trust == Trust::proven ? Line::proven : Line::unproven;
+}
+[[nodiscard]] constexpr Line again_line_of(Trust trust) {
+    return trust == Trust::proven ? Line::proven_again : Line::unproven_again;
 }
 
 // What the provider's answer means. Closed on our side; reasons we do not know map to rejected or

@@ -55,6 +55,7 @@ struct Committer::State {
     Result<WriteStatus> apply(const UpdateDevice& change);
     Result<WriteStatus> apply(const DeleteDevice& change);
     Result<WriteStatus> apply(const MarkDeviceDead& change);
+    Result<WriteStatus> apply(const MarkDeviceProven& change);
     Result<WriteStatus> apply(const CreateToken& change);
     Result<WriteStatus> apply(const UpdateToken& change);
     Result<WriteStatus> apply(const DeleteToken& change);
@@ -256,6 +257,19 @@ Result<WriteStatus> Committer::State::apply(const MarkDeviceDead& change) {
                         .reason = change.reason.substr(0, kReasonMax),
                         .dead_since = change.dead_since,
                         .noticed = change.noticed}));
+    return WriteStatus::done;
+}
+
+Result<WriteStatus> Committer::State::apply(const MarkDeviceProven& change) {
+    const DeviceRef ref{change.account, change.device};
+    const RowKey key = device_key(ref);
+    DeviceRecord record;
+    const Row row = KNUCKLE_TRY(read(key, record));
+    if (row != Row::sound) return refusal(row);
+    if (record.registered != change.registered || record.proven_in == change.proven_in)
+        return WriteStatus::done;
+    record.proven_in = change.proven_in;
+    KNUCKLE_TRY(put_sealed(key, encode(to_device(ref, record), write_plain)));
     return WriteStatus::done;
 }
 

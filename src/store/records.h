@@ -43,6 +43,10 @@ inline constexpr Duration kSeenGrain = hours(24);
 
 enum class DeviceKind : uint8_t { apns = 1, gcm = 2 };
 
+// In which of its two environments has the provider taken a push for a registration? A registration
+// is good in one of them only.
+enum class ProvenIn : uint8_t { nowhere = 0, production = 1, sandbox = 2 };
+
 // `app` names the [apps.NAME] a row belongs to; rows of one app are invisible to another.
 struct Account {
     Uuid id;
@@ -63,6 +67,7 @@ struct Device {
     DeviceKind kind = DeviceKind::apns;
     bool is_active = true;  // what the app set
     bool is_dead = false;   // the provider said so; the next PUT of the app revives it
+    ProvenIn proven_in = ProvenIn::nowhere;
     std::string registration_id;
     std::string name;
     std::string device_id;

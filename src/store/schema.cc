@@ -11,6 +11,8 @@ namespace knuckle::store {
 namespace {
 
 constexpr uint8_t kKindBits = 0x0f;
+constexpr uint8_t kDeviceKindBits = 0x07;
+constexpr uint8_t kHasProvenIn = 0x08;
 constexpr uint8_t kHasName = 0x10;
 constexpr uint8_t kHasDeviceId = 0x20;
 constexpr uint8_t kIsActive = 0x40;
@@ -21,8 +23,8 @@ constexpr int kFeedbackShift = 4;
 
 constexpr std::string_view kFormatName("knuckle\0", 8);
 
-std::optional<DeviceKind> kind_of(uint8_t flags) {
-    const auto kind = static_cast<DeviceKind>(flags & kKindBits);
+std::optional<DeviceKind> kind_of(uint8_t flags, uint8_t bits = kKindBits) {
+    const auto kind = static_cast<DeviceKind>(flags & bits);
     if (kind != DeviceKind::apns && kind != DeviceKind::gcm) return std::nullopt;
     return kind;
 }
@@ -156,7 +158,7 @@ bool decode(ByteView plain, AccountRecord& record) {
 bool decode(ByteView plain, DeviceRecord& record) {
     FieldReader fields(plain);
     const uint8_t flags = fields.byte();
-    const auto kind = kind_of(flags);
+    const auto kind = kind_of(flags, kDeviceKindBits);
     if (!kind) return false;
     record.kind = *kind;
     record.is_active = (flags & kIsActive) != 0;
@@ -168,6 +170,12 @@ bool decode(ByteView plain, DeviceRecord& record) {
     record.device_id.reset();
     if ((flags & kHasName) != 0) record.name = fields.text(kNameMax);
     if ((flags & kHasDeviceId) != 0) record.device_id = fields.text(kNameMax);
+    record.proven_in = ProvenIn::nowhere;
+    if ((flags & kHasProvenIn) != 0) {
+        record.proven_in = static_cast<ProvenIn>(fields.byte());
+        if (record.proven_in != ProvenIn::production && record.proven_in != ProvenIn::sandbox)
+            return false;
+    }
     return fields.is_complete();
 }
 
@@ -236,6 +244,7 @@ Device to_device(const DeviceRef& ref, const DeviceRecord& record) {
             .kind = record.kind,
             .is_active = record.is_active,
             .is_dead = record.is_dead,
+            .proven_in = record.proven_in,
             .registration_id = record.registration_id.text(),
             .name = std::string(record.name.value_or("")),
             .device_id = std::string(record.device_id.value_or("")),
@@ -298,6 +307,7 @@ ByteView encode(const Device& device, PlainBytes& storage) {
     const auto flags =
         static_cast<uint8_t>(static_cast<uint8_t>(device.kind) | flag(device.has_name, kHasName) |
                              flag(device.has_device_id, kHasDeviceId) |
+                             flag(device.proven_in != ProvenIn::nowhere, kHasProvenIn) |
                              flag(device.is_active, kIsActive) | flag(device.is_dead, kIsDead));
     FieldWriter fields(storage);
     fields.byte(flags)
@@ -306,6 +316,7 @@ ByteView encode(const Device& device, PlainBytes& storage) {
         .packed(device.registration_id, kRegistrationMax);
     if (device.has_name) fields.text(device.name, kNameMax);
     if (device.has_device_id) fields.text(device.device_id, kNameMax);
+    if (device.proven_in != ProvenIn::nowhere) fields.byte(static_cast<uint8_t>(device.proven_in));
     return fields.bytes();
 }
 

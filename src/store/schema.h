@@ -38,9 +38,9 @@
 //   account record  := app(text) username(text) email(text) password-hash(text) auth-token(packed)
 //                      created(time) seen(time)
 //   device record   := flags(u8) created(time) registered(time) registration-id(packed)
-//                      [name(text)] [device-id(text)]
-//                      flags: kind in bits 0-3; 0x10 has name, 0x20 has device id, 0x40 active,
-//                      0x80 dead
+//                      [name(text)] [device-id(text)] [proven-in(u8), not 0]
+//                      flags: kind in bits 0-2; 0x08 has proven-in, 0x10 has name, 0x20 has device
+//                      id, 0x40 active, 0x80 dead
 //   token record    := account(uuid) device(uuid) expires(time) created(time) flags(u8)
 //                      token(packed) [name(text)]
 //                      flags: kind in bits 0-3; 0x10 has name
@@ -61,7 +61,7 @@
 // In the clear are: how many rows there are; which of them belong to one account or device, named
 // by its random id; when a token expires, to the second and never early, so that a sweep needs no
 // key. A record has exactly one encoding; whatever else authenticates is refused by decode().
-// Version 4 is this; what earlier ones lacked is in store/upgrade.h.
+// Version 5 is this; what earlier ones lacked is in store/upgrade.h.
 // Limits: those of store/records.h.  Thread: any.
 #pragma once
 
@@ -80,7 +80,7 @@
 
 namespace knuckle::store {
 
-inline constexpr uint32_t kSchemaVersion = 4;
+inline constexpr uint32_t kSchemaVersion = 5;
 
 enum class Table : uint8_t {
     format = 'F',
@@ -162,6 +162,7 @@ struct DeviceRecord {
     DeviceKind kind = DeviceKind::apns;
     bool is_active = false;
     bool is_dead = false;
+    ProvenIn proven_in = ProvenIn::nowhere;
     UnixTime created;
     UnixTime registered;
     PackedText registration_id;

@@ -212,6 +212,7 @@ const Target* Snapshot::next_target(TargetScan& scan) {
         Target& target = state.target;
         target.device = ref.device;
         target.kind = record.kind;
+        target.proven_in = record.proven_in;
         target.registered = record.registered;
         target.registration_size = static_cast<uint16_t>(record.registration_id.size());
         record.registration_id.copy_to(target.registration);

@@ -41,6 +41,7 @@ struct TokenOwner {
 struct Target {
     Uuid device;
     DeviceKind kind = DeviceKind::apns;
+    ProvenIn proven_in = ProvenIn::nowhere;
     UnixTime registered;
     uint16_t registration_size = 0;
     char registration[kRegistrationMax];

@@ -45,13 +45,18 @@ Result<void> begin_feedback(Context&) { return {}; }
 // No row has an unseen serial yet. A version of before would call those damaged that have.
 Result<void> begin_unseen(Context&) { return {}; }
 
+// No device is proven until the provider takes its next push. A version of before would call those
+// damaged that are.
+Result<void> begin_proven(Context&) { return {}; }
+
 // Rewrites what `from` has into what `from` + 1 has.
 struct Step {
     uint32_t from;
     Result<void> (*apply)(Context& context);
 };
 // Without a gap up to kSchemaVersion.
-constexpr std::array<Step, 3> kSteps = {{{1, add_seen}, {2, begin_feedback}, {3, begin_unseen}}};
+constexpr std::array<Step, 4> kSteps = {
+    {{1, add_seen}, {2, begin_feedback}, {3, begin_unseen}, {4, begin_proven}}};
 static_assert(kSteps.size() == kSchemaVersion - 1);
 
 }  // namespace

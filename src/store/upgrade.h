@@ -6,6 +6,8 @@
 //
 // 1 -> 2: accounts have `seen`. When they were used last is not known, so they begin at `now`.
 // 2 -> 3: a device's feedback goes with it; there is none yet.
+// 3 -> 4: pending knocks may have `unseen_serial`; none has yet.
+// 4 -> 5: devices may have `proven_in`; none has yet.
 //
 // A row that does not open is left as it is and stays damaged. Limit: a table's keys are held in
 // memory meanwhile, 50 bytes each. Owner and thread: store::Env's, at start.  Errors: LMDB's.

@@ -68,6 +68,14 @@ struct MarkDeviceDead {
     UnixTime dead_since{};
     UnixTime noticed{};
 };
+// The provider took a push for the registration. Ignored, but done, if that is known already, or if
+// the app has registered it again since: then the next push will tell.
+struct MarkDeviceProven {
+    Uuid account;
+    Uuid device;
+    UnixTime registered;  // of the device record that was pushed to
+    ProvenIn proven_in = ProvenIn::nowhere;
+};
 // exists: a token of that app has the text. over_quota: the account has `tokens_max` tokens.
 // not_found: the device is gone, or the account, or the account is another app's.
 struct CreateToken {
@@ -121,6 +129,7 @@ using Change = std::variant<CreateAccount,
                             UpdateDevice,
                             DeleteDevice,
                             MarkDeviceDead,
+                            MarkDeviceProven,
                             CreateToken,
                             UpdateToken,
                             DeleteToken,

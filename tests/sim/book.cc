@@ -276,7 +276,8 @@ uint64_t Book::learned(uint16_t status) const {
 
 // ---- devices ----
 
-// A device is called dead only when the provider has said so, and of its present life.
+// A device is called dead only when the provider has said so, and of its present life; and proven
+// only after the provider has taken a push for it.
 void Book::submit(const store::Write& write) {
     if (const auto* const put = std::get_if<store::PutPending>(&write.change)) {
         trace_.note("push %.8s of knock %lu is to be stored, serial %lu",
@@ -288,6 +289,15 @@ void Book::submit(const store::Write& write) {
         trace_.note("a row is to be cleared, serial %lu%s",
                     clear->serial,
                     clear->is_background ? ", unseen" : "");
+    if (const auto* const proven = std::get_if<store::MarkDeviceProven>(&write.change)) {
+        for (const Phone& phone : phones_) {
+            if (phone.device.id != proven->device) continue;
+            const bool was_taken = std::ranges::any_of(phone.attempts, [&](size_t index) {
+                return attempts_[index].is_learned && attempts_[index].is_accepted();
+            });
+            check(was_taken, "a device is called proven to which no push was taken");
+        }
+    }
     const auto* const dead = std::get_if<store::MarkDeviceDead>(&write.change);
     if (dead == nullptr) return;
     trace_.note("a device is to be marked dead");

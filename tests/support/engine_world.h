@@ -381,10 +381,15 @@ public:
 
     // ---- people ----
 
-    // An account with one phone and one token to knock with.
-    Phone phone(const std::string& name) {
+    // An account with one phone, which the provider knows, and one token to knock with.
+    Phone phone(const std::string& name) { return phone(name, store::ProvenIn::production); }
+    // One that the provider has not heard of, as far as we know.
+    Phone new_phone(const std::string& name) { return phone(name, store::ProvenIn::nowhere); }
+    Phone phone(const std::string& name, store::ProvenIn proven_in) {
         const store::Account account = shelf.has(store::an_account(name));
-        const store::Device device = shelf.has(store::a_device(account, name));
+        store::Device device = store::a_device(account, name);
+        device.proven_in = proven_in;
+        device = shelf.has(device);
         return {account, device, shelf.has(store::a_token(device, name))};
     }
     // From this machine, if no address is given.
@@ -565,6 +570,7 @@ public:
 
     bool submit(store::Write&& write) override {
         if (is_store_queue_full || is_dead_) return false;
+        ++writes_count;
         writes_.push_back(std::move(write));
         return true;
     }
@@ -779,6 +785,7 @@ public:
     size_t dials_failed = 0;
     std::vector<push::ProviderToken> published;
     size_t renewals_asked = 0;
+    size_t writes_count = 0;  // asked for
     std::vector<engine::LaneReport> reports;
     size_t drained_count = 0;
 };

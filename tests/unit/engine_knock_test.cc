@@ -17,7 +17,9 @@ using push::Outcome;
 using Statuses = std::vector<int>;
 
 store::Device second_phone(EngineWorld& world, const Phone& first, const std::string& name) {
-    return world.shelf.has(store::a_device(first.account, name));
+    store::Device phone = store::a_device(first.account, name);
+    phone.proven_in = store::ProvenIn::production;
+    return world.shelf.has(phone);
 }
 
 }  // namespace
@@ -79,6 +81,46 @@ TEST_CASE("two phones ring for one knock, which is answered after both", "[knock
     world.answer(world.pushes[0]);
     world.run();
     CHECK(bob.statuses() == Statuses{202});
+    world.leave();
+}
+
+TEST_CASE(
+    "pushes to a phone that the provider may not know take a connection of their own, until "
+    "it has taken one",
+    "[knock]") {
+    EngineWorld world;
+    const Phone anna = world.phone("anna");
+    const Phone bob = world.new_phone("bob");
+    const auto rings = [&](const Phone& phone) {
+        CHECK(world.ask(knock(phone.token)).status == 202);
+        REQUIRE_FALSE(world.pushes.empty());
+        CHECK(world.pushes.back().device == phone.device.registration_id);
+        return world.pushes.back().connection;
+    };
+    const auto fleet = rings(anna);
+    CHECK(rings(bob) != fleet);
+    CHECK(world.shelf.devices_of(bob.account).front().proven_in == store::ProvenIn::production);
+    CHECK(rings(bob) == fleet);
+    CHECK(rings(anna) == fleet);
+    const size_t writes = world.writes_count;
+    CHECK(rings(bob) == fleet);
+    CHECK(world.writes_count == writes);
+    world.leave();
+}
+
+TEST_CASE("a refusal proves nothing", "[knock]") {
+    EngineWorld world;
+    const Phone anna = world.phone("anna");
+    const Phone bob = world.new_phone("bob");
+    CHECK(world.ask(knock(anna.token)).status == 202);
+    world.is_answering = false;
+    Client& carol = world.connect();
+    carol.says(knock(bob.token));
+    world.run();
+    world.answer(world.pushes.back(), {.status = 400, .reason = "DeviceTokenNotForTopic"});
+    world.run();
+    CHECK(carol.statuses() == Statuses{202});
+    CHECK(world.shelf.devices_of(bob.account).front().proven_in == store::ProvenIn::nowhere);
     world.leave();
 }
 

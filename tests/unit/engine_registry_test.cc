@@ -211,6 +211,7 @@ TEST_CASE("a device is created, read, changed and deleted by its owner only", "[
 TEST_CASE("an app that registers again revives a phone that was called gone", "[registry]") {
     EngineWorld world;
     const Phone anna = world.phone("anna");
+    const auto proven_in = [&] { return world.shelf.devices_of(anna.account).front().proven_in; };
     REQUIRE(world.shelf.write(
                 store::MarkDeviceDead{anna.account.id, anna.device.id, anna.device.registered}) ==
             store::WriteStatus::done);
@@ -223,9 +224,11 @@ TEST_CASE("an app that registers again revives a phone that was called gone", "[
                            R"({"registration_id":")" + registration + "\"}",
                            authorized(anna.account.auth_token)))
               .status == 200);
+    CHECK(proven_in() == store::ProvenIn::nowhere);  // it is another one
     CHECK(world.ask(knock(anna.token)).status == 202);
     REQUIRE(world.pushes.size() == 1);
     CHECK(world.pushes[0].device == registration);
+    CHECK(proven_in() == store::ProvenIn::production);
     world.leave();
 }
 

@@ -21,12 +21,16 @@ struct Road {
                           random};
     Now now{{hours(1).ns}, from_unix_seconds(1'800'000'000)};
 
-    Job& submitted(Trust trust = Trust::proven) {
+    Job& admitted(Trust trust) {
         Job* const job = dispatcher.admit(0, *dispatcher.copy_payload("{}"));
         job->expires = now.unix + hours(24);
         job->trust = trust;
-        dispatcher.submit(*job, now);
         return *job;
+    }
+    Job& submitted(Trust trust = Trust::proven) {
+        Job& job = admitted(trust);
+        dispatcher.submit(job, now);
+        return job;
     }
     Job* take(Trust trust = Trust::proven) { return dispatcher.take(0, trust, now); }
     // The next push meets this answer.
@@ -234,8 +238,44 @@ TEST_CASE("strangers with devices of another topic cannot stop a lane that deliv
     CHECK_FALSE(road.lane().is_stopped());
 }
 
-TEST_CASE("registrations that were never accepted cannot stop a lane by their topic", "[push]") {
+TEST_CASE("where no registration was ever accepted, many of another topic are us", "[push]") {
     Road road;
+    for (uint32_t i = 0; i < kTopicFaultsMax; ++i) {
+        road.submitted(Trust::unproven);
+        Job* const job = road.take(Trust::unproven);
+        REQUIRE(job != nullptr);
+        static_cast<void>(
+            road.dispatcher.settle(*job, {.outcome = Outcome::wrong_topic}, road.now));
+    }
+    CHECK(road.lane().breaker.trouble() == Trouble::configuration);
+}
+
+TEST_CASE("what is unproven goes out again at the pace too, after what is proven", "[push]") {
+    Road road;
+    for (const Trust trust : {Trust::unproven, Trust::proven}) {
+        for (int i = 0; i < 200; ++i) road.dispatcher.resubmit(road.admitted(trust), road.now);
+    }
+    size_t proven = 0;
+    while (road.take(Trust::proven) != nullptr) ++proven;
+    CHECK(proven > 0);
+    CHECK(proven < 200);
+    CHECK(road.take(Trust::unproven) == nullptr);
+    CHECK(road.lane().next_turn(Trust::unproven) > road.now.instant);
+    for (int i = 0; i < 200 && proven < 200; ++i) {
+        road.pass(seconds(1));
+        while (road.take(Trust::proven) != nullptr) ++proven;
+    }
+    CHECK(proven == 200);
+    road.pass(seconds(1));
+    CHECK(road.take(Trust::unproven) != nullptr);
+}
+
+TEST_CASE(
+    "registrations that were never accepted cannot stop a lane that knows others by their "
+    "topic",
+    "[push]") {
+    Road road;
+    road.submitted();
     for (uint32_t i = 0; i < 2 * kTopicFaultsMax; ++i) {
         road.submitted(Trust::unproven);
         Job* const job = road.take(Trust::unproven);

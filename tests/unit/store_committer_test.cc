@@ -199,6 +199,28 @@ TEST_CASE("A device dies unless the app has registered it again since", "[store]
     CHECK(shelf.targets_of(anna).size() == 1);
 }
 
+TEST_CASE("A registration is proven until the app registers another", "[store][committer]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    Device phone = shelf.has(a_device(anna, "phone"));
+    const auto proven_in = [&] { return shelf.devices_of(anna).front().proven_in; };
+    const MarkDeviceProven proof{anna.id, phone.id, phone.registered, ProvenIn::sandbox};
+    CHECK(shelf.write(MarkDeviceProven{anna.id, id_of("gone"), kNoon, ProvenIn::sandbox}) ==
+          WriteStatus::not_found);
+
+    CHECK(shelf.write_all({proof, proof}) == Statuses{WriteStatus::done, WriteStatus::done});
+    CHECK(proven_in() == ProvenIn::sandbox);
+    CHECK(shelf.write(MarkDeviceProven{
+              anna.id, phone.id, phone.registered, ProvenIn::production}) == WriteStatus::done);
+    CHECK(proven_in() == ProvenIn::production);
+
+    phone.registration_id = registration_of("another");
+    phone.registered = kNoon + seconds(1);
+    CHECK(shelf.write_all({UpdateDevice{phone}, proof}) ==
+          Statuses{WriteStatus::done, WriteStatus::done});
+    CHECK(proven_in() == ProvenIn::nowhere);
+}
+
 TEST_CASE("A device that dies or comes back is reported, once each", "[store][committer]") {
     Shelf shelf;
     const Account anna = shelf.has(an_account("anna", "zom"));

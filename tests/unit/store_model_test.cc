@@ -106,6 +106,13 @@ public:
         device->second.is_dead = true;
         return WriteStatus::done;
     }
+    WriteStatus apply(const MarkDeviceProven& change) {
+        const auto device = devices.find({change.account, change.device});
+        if (device == devices.end()) return WriteStatus::not_found;
+        if (device->second.registered == change.registered)
+            device->second.proven_in = change.proven_in;
+        return WriteStatus::done;
+    }
     WriteStatus apply(const NoteFeedbackSent& change) {
         feedback_sent = std::max(feedback_sent, std::min(change.number, feedback_count));
         return WriteStatus::done;
@@ -245,8 +252,10 @@ public:
             case 10:
                 return UpdateToken{app(), token(device)};
             case 11:
-            case 12:
                 return DeleteToken{app(), account.id, text()};
+            case 12:
+                return MarkDeviceProven{
+                    account.id, device.id, device.registered, ProvenIn::sandbox};
             case 13:
                 return PutPending{pending(device)};
             case 14:

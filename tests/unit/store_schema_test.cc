@@ -121,6 +121,11 @@ TEST_CASE("Every record reads back as it was written", "[store][schema]") {
         odd.device_id = std::string("\0 and \xff", 7);
         odd.has_device_id = true;
         survives(odd);
+        odd.proven_in = ProvenIn::production;
+        survives(odd);
+        Device proven = phone;
+        proven.proven_in = ProvenIn::sandbox;
+        survives(proven);
     }
     SECTION("a token") {
         survives(a_token(phone, "for bob"));

@@ -140,7 +140,9 @@ TEST_CASE("A target is all that a push needs, and one may look up more meanwhile
     Shelf shelf;
     const Account anna = shelf.has(an_account("anna"));
     const Device phone = shelf.has(a_device(anna, "phone"));
-    const Device tablet = shelf.has(a_device(anna, "tablet"));
+    Device tablet = a_device(anna, "tablet");
+    tablet.proven_in = ProvenIn::production;
+    tablet = shelf.has(tablet);
     const Token token = shelf.has(a_token(phone, "for bob"));
     Snapshot snapshot = shelf.snapshot();
     size_t visits = 0;
@@ -153,6 +155,7 @@ TEST_CASE("A target is all that a push needs, and one may look up more meanwhile
         CHECK(target.device == device.id);
         CHECK(target.kind == device.kind);
         CHECK(target.registered == device.registered);
+        CHECK(target.proven_in == device.proven_in);
         CHECK(target.registration_id() == device.registration_id);
         ++visits;
     });

@@ -135,6 +135,19 @@ TEST_CASE("A database of version 3 keeps what waits", "[store][upgrade]") {
     CHECK(shelf.pending() == std::vector{pending});
 }
 
+TEST_CASE("In a database of version 4 no device is proven yet", "[store][upgrade]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    shelf.tamper([](Rows& rows) { REQUIRE(rows.put(RowKey(Table::format), encode_format(4))); });
+    shelf.reopen();
+    CHECK(version_of(shelf) == kSchemaVersion);
+    CHECK(shelf.devices_of(anna) == std::vector{phone});
+    CHECK(shelf.write(MarkDeviceProven{anna.id, phone.id, phone.registered, ProvenIn::sandbox}) ==
+          WriteStatus::done);
+    CHECK(shelf.devices_of(anna).front().proven_in == ProvenIn::sandbox);
+}
+
 TEST_CASE("An upgrade for which there is no room leaves the old database as it was",
           "[store][upgrade][failure]") {
     Shelf shelf;

@@ -79,8 +79,10 @@ struct Builder {
     void add_listener(const config::Listen& listen);
     void add_app(const config::App& app);
     void add_webhook(const config::Feedback& feedback);
-    void add_lane(const config::App& app, const std::string& prefix);
-    std::optional<size_t> add_credential(const config::Apns& apns, const std::string& prefix);
+    void add_lanes(const config::App& app, const std::string& prefix);
+    std::optional<size_t> add_credential(const config::Apns& apns,
+                                         bool is_sandbox,
+                                         const std::string& prefix);
 };
 
 push::Style to_style(const std::string& name) {
@@ -213,8 +215,10 @@ void Builder::add_listener(const config::Listen& listen) {
     assembly.options.listeners.push_back(options);
 }
 
-std::optional<size_t> Builder::add_credential(const config::Apns& apns, const std::string& prefix) {
-    const CredentialKey key{apns.is_sandbox, apns.team_id, apns.key_id, apns.key_file};
+std::optional<size_t> Builder::add_credential(const config::Apns& apns,
+                                              bool is_sandbox,
+                                              const std::string& prefix) {
+    const CredentialKey key{is_sandbox, apns.team_id, apns.key_id, apns.key_file};
     const auto known = std::find(credential_keys.begin(), credential_keys.end(), key);
     if (known != credential_keys.end()) return static_cast<size_t>(known - credential_keys.begin());
     const auto pem = read(apns.line, prefix + "key_file", apns.key_file);
@@ -225,19 +229,20 @@ std::optional<size_t> Builder::add_credential(const config::Apns& apns, const st
         return std::nullopt;
     }
     credential_keys.push_back(key);
-    assembly.credential_names.push_back((apns.is_sandbox ? "sandbox/" : "production/") +
-                                        apns.team_id + "/" + apns.key_id);
+    assembly.credential_names.push_back((is_sandbox ? "sandbox/" : "production/") + apns.team_id +
+                                        "/" + apns.key_id);
     assembly.credentials.emplace_back(std::move(*signer), apns.key_id, apns.team_id);
     return credential_keys.size() - 1;
 }
 
-void Builder::add_lane(const config::App& app, const std::string& prefix) {
+// One; or twins, production's first.
+void Builder::add_lanes(const config::App& app, const std::string& prefix) {
     const config::Apns& apns = app.apns;
     const bool has_certificate = !apns.certificate.empty();
     tls::PrivateIdentity identity;
     if (has_certificate && !read_client_certificate(app, prefix, identity)) return;
     const std::optional<size_t> credential =
-        has_certificate ? engine::kNoCredential : add_credential(apns, prefix);
+        has_certificate ? engine::kNoCredential : add_credential(apns, apns.is_sandbox, prefix);
     const std::string ca_file = apns.ca_file.empty() ? kSystemBundle : apns.ca_file;
     const auto authorities = read(apns.line, prefix + "ca_file", ca_file);
     if (!credential || !authorities) return;
@@ -263,7 +268,21 @@ void Builder::add_lane(const config::App& app, const std::string& prefix) {
     lane.server_name = apns.endpoint.host;
     lane.tls = keep(std::move(*context));
     lane.credential = *credential;
-    assembly.options.lanes.push_back(std::move(lane));
+    std::vector<engine::LaneOptions>& lanes = assembly.options.lanes;
+    lanes.push_back(lane);
+    if (!apns.is_both) return;
+    if (!has_certificate) {
+        const std::optional<size_t> other = add_credential(apns, true, prefix);
+        if (!other) return;
+        lane.credential = *other;
+    }
+    lane.environment = push::Environment::sandbox;
+    lane.service.authority = apns.sandbox_endpoint.host;
+    lane.endpoint = to_endpoint(apns.sandbox_endpoint);
+    lane.server_name = apns.sandbox_endpoint.host;
+    lane.twin = static_cast<uint16_t>(lanes.size() - 1);
+    lanes.back().twin = static_cast<uint16_t>(lanes.size());
+    lanes.push_back(std::move(lane));
 }
 
 void Builder::add_app(const config::App& app) {
@@ -273,7 +292,7 @@ void Builder::add_app(const config::App& app) {
     options.low_style = to_style(app.low_priority);
     if (app.has_apns) {
         const size_t lanes = assembly.options.lanes.size();
-        add_lane(app, "apps." + app.name + ".apns.");
+        add_lanes(app, "apps." + app.name + ".apns.");
         if (assembly.options.lanes.size() > lanes) options.lane = static_cast<uint16_t>(lanes);
     }
     assembly.options.apps.push_back(std::move(options));

@@ -279,7 +279,8 @@ void Doctor::send(const DoctorOptions& options) {
     job.expires = job.accepted + minutes(10);
     const auto& lanes = assembly_.options.lanes;
     const auto lane = std::ranges::find_if(lanes, [&](const engine::LaneOptions& each) {
-        return options.app.empty() ? lanes.size() == 1 : each.name == options.app;
+        return options.app.empty() ? lanes.front().name == lanes.back().name
+                                   : each.name == options.app;
     });
     if (lane != lanes.end()) return send(*lane, job);
     wrong(options.app.empty() ? "--send: there are several apps" : "--send: no such app",
@@ -313,6 +314,11 @@ void Doctor::send(const engine::LaneOptions& lane, const push::Job& job) {
     event.status = result.status;
     event.body = as_bytes(result.body);
     const push::Answer answer = decoder.decode(event);
+    if (answer.outcome == push::Outcome::bad_token && lane.twin != push::kNoTwin &&
+        lane.environment == push::Environment::production) {
+        note(what + " " + std::string(answer.reason) + ", so it may be one of the sandbox");
+        return send(assembly_.options.lanes[lane.twin], job);
+    }
     wrong(what + " " + std::string(answer.reason), advice_for(answer.reason));
 }
 

@@ -51,6 +51,7 @@ struct Listen {
 struct Apns {
     std::string topic;  // the app's bundle id
     bool is_sandbox = false;
+    bool is_both = false;  // production; and the sandbox for what is no registration there
     // Provider tokens of a key, or a client certificate: one of the two, the other one is empty.
     std::string key_file;
     std::string key_id;
@@ -59,6 +60,7 @@ struct Apns {
     std::string certificate_key;            // PEM only
     std::string certificate_password_file;  // PKCS#12 only; empty: no password
     Address endpoint;                       // default: Apple's host for the environment, port 443
+    Address sandbox_endpoint;               // for is_both; `endpoint` is production's then
     std::string ca_file;                    // empty: the system's bundle
     std::string collapse_id = "knock";      // at most 64 bytes; "" sends none
     Duration expiration = hours(24);        // how long Apple keeps a push for a phone that is off

@@ -23,7 +23,7 @@ constexpr std::string_view kApnsProduction = "api.push.apple.com";
 constexpr std::string_view kApnsSandbox = "api.sandbox.push.apple.com";
 
 constexpr std::array<std::string_view, 5> kLogLevels{"error", "warning", "notice", "info", "debug"};
-constexpr std::array<std::string_view, 2> kEnvironments{"production", "sandbox"};
+constexpr std::array<std::string_view, 3> kEnvironments{"production", "sandbox", "both"};
 constexpr std::array<std::string_view, 2> kAcks{"settled", "accepted"};
 constexpr std::array<std::string_view, 3> kStyles{"alert", "background", "ignore"};
 
@@ -175,6 +175,28 @@ void read_credential(Table& table, Apns& apns) {
     }
 }
 
+void read_endpoints(Table& table, Apns& apns) {
+    const auto read = [&](std::string_view key, std::string_view host, Address& address) {
+        address = {std::string(host), kApnsPort, ""};
+        const bool is_given = table.address(key, address);
+        if (is_given && address.port == 0)
+            table.add_mistake(key, "must be a host and its port, as in \"127.0.0.1:8443\"");
+        return is_given;
+    };
+    static_cast<void>(
+        read("endpoint", apns.is_sandbox ? kApnsSandbox : kApnsProduction, apns.endpoint));
+    const bool is_given = read("sandbox_endpoint", kApnsSandbox, apns.sandbox_endpoint);
+    if (!apns.is_both) {
+        const bool is_default =
+            apns.sandbox_endpoint == Address{std::string(kApnsSandbox), kApnsPort, ""};
+        if (!is_default)
+            table.add_mistake("sandbox_endpoint", "is for environment = \"both\" only");
+    } else if (apns.sandbox_endpoint == apns.endpoint) {
+        table.add_mistake(is_given ? "sandbox_endpoint" : "endpoint",
+                          "must not be that of the other environment");
+    }
+}
+
 void read_apns(Reading& reading, const Value* value, const std::string& path, Apns& apns) {
     Table table(reading, value, path);
     apns.line = table.place().line;
@@ -182,13 +204,12 @@ void read_apns(Reading& reading, const Value* value, const std::string& path, Ap
         check(table, "topic", mistake_in_topic(apns.topic));
     }
     std::string environment;
-    if (table.word("environment", environment, kEnvironments))
+    if (table.word("environment", environment, kEnvironments)) {
         apns.is_sandbox = environment == "sandbox";
-    read_credential(table, apns);
-    apns.endpoint = {std::string(apns.is_sandbox ? kApnsSandbox : kApnsProduction), kApnsPort, ""};
-    if (table.address("endpoint", apns.endpoint) && apns.endpoint.port == 0) {
-        table.add_mistake("endpoint", "must be a host and its port, as in \"127.0.0.1:8443\"");
+        apns.is_both = environment == "both";
     }
+    read_credential(table, apns);
+    read_endpoints(table, apns);
     table.file("ca_file", apns.ca_file);
     if (table.text("collapse_id", apns.collapse_id)) {
         check(table, "collapse_id", mistake_in_collapse_id(apns.collapse_id));

@@ -165,11 +165,13 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
         return conns_.answer_knock(origin, now);
     }
     core_.limits.take_knock(pass, now.instant);
-    send(*knock, app_options.lane, now);
+    send(*knock, now);
 }
 
-void Knocks::send(Knock& knock, uint16_t lane, Now now) {
+void Knocks::send(Knock& knock, Now now) {
+    bool is_stopped = false;
     for (push::Job* job = knock.jobs.front(); job != nullptr; job = knock.jobs.next(*job)) {
+        is_stopped |= core_.dispatcher.lane(job->lane).is_stopped();
         if (knock.is_deferred()) {
             job->is_deferred = true;
             ++deferred_count_;
@@ -182,8 +184,7 @@ void Knocks::send(Knock& knock, uint16_t lane, Now now) {
     if (knock.is_deferred()) line_.push_back(knock);
     if (core_.options.acks_at_once) answer_at_once(knock, now);
     // Where no answer is to be expected soon nobody needs to wait for one.
-    const push::Lane& way = core_.dispatcher.lane(lane);
-    if (knock.is_deferred() || way.is_stopped()) store(knock, now);
+    if (knock.is_deferred() || is_stopped) store(knock, now);
 }
 
 // Over the limit, and the next place is taken: by a push that is deferred, for the same token or
@@ -216,7 +217,7 @@ bool Knocks::may_defer() const { return deferred_count_ < (core_.dispatcher.jobs
 // False: our hands are full.
 bool Knocks::add_job(Knock& knock,
                      push::Payload& payload,
-                     uint16_t lane,
+                     uint16_t app_lane,
                      push::Style style,
                      const store::TokenOwner& owner,
                      const store::Target& target,
@@ -228,6 +229,7 @@ bool Knocks::add_job(Knock& knock,
         core_.counters.pushes[static_cast<size_t>(push::Outcome::bad_token)].add();
         return true;
     }
+    const uint16_t lane = lane_of(target.proven_in, app_lane);
     push::Job* const job = core_.dispatcher.admit(lane, payload);
     if (job == nullptr) return false;
     job->token = token;
@@ -247,12 +249,20 @@ bool Knocks::add_job(Knock& knock,
     return true;
 }
 
+// Of this lane and its twin, the one where the device is known to be good; else this one.
+uint16_t Knocks::lane_of(store::ProvenIn proven, uint16_t lane) const {
+    const uint16_t twin = core_.options.lanes[lane].twin;
+    if (twin == push::kNoTwin) return lane;
+    return proven == proven_in(core_.options.lanes[twin].environment) ? twin : lane;
+}
+
 push::Trust Knocks::trust_of(store::ProvenIn proven, uint16_t lane) const {
     return proven == proven_in(core_.options.lanes[lane].environment) ? push::Trust::proven
                                                                       : push::Trust::unproven;
 }
 
-// False: what the app has registered is no device token.
+// Takes the job, which waits in no line, to the device as it is now. False: what the app has
+// registered is no device token.
 bool Knocks::aim(push::Job& job, const store::Device& device) const {
     std::array<uint8_t, push::kDeviceTokenMax> token;
     const Result<size_t> size = push::apns::decode_token(device.registration_id, token);
@@ -260,7 +270,9 @@ bool Knocks::aim(push::Job& job, const store::Device& device) const {
     job.token = token;
     job.token_size = static_cast<uint16_t>(*size);
     job.registered = device.registered;
+    job.lane = lane_of(device.proven_in, job.lane);
     job.trust = trust_of(device.proven_in, job.lane);
+    job.has_crossed = false;
     return true;
 }
 
@@ -272,11 +284,12 @@ void Knocks::abort(Knock& knock) {
 
 bool Knocks::settle(push::Job& job, const push::Answer& answer, Now now) {
     core_.counters.pushes[static_cast<size_t>(answer.outcome)].add();
-    const push::Lane& lane = core_.dispatcher.lane(job.lane);
+    const uint16_t lane_index = job.lane;  // the push itself may go over to the twin
+    const push::Lane& lane = core_.dispatcher.lane(lane_index);
     const bool was_serious = lane.breaker.is_serious();
     const push::Verdict verdict = core_.dispatcher.settle(job, answer, now);
-    if (lane.breaker.is_serious() != was_serious) report(job.lane, answer);
-    const size_t credential = core_.options.lanes[job.lane].credential;
+    if (lane.breaker.is_serious() != was_serious) report(lane_index, answer);
+    const size_t credential = core_.options.lanes[lane_index].credential;
     if (verdict.token_fault != push::TokenFault::none && credential != kNoCredential)
         core_.outbox.ask_token(credential, verdict.token_fault);
     const bool is_retried = verdict.action == push::Action::retry;

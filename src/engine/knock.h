@@ -103,18 +103,19 @@ private:
 
     [[nodiscard]] bool add_job(Knock& knock,
                                push::Payload& payload,
-                               uint16_t lane,
+                               uint16_t app_lane,
                                push::Style style,
                                const store::TokenOwner& owner,
                                const store::Target& target,
                                Now now);
+    [[nodiscard]] uint16_t lane_of(store::ProvenIn proven, uint16_t lane) const;
     [[nodiscard]] push::Trust trust_of(store::ProvenIn proven, uint16_t lane) const;
     [[nodiscard]] bool aim(push::Job& job, const store::Device& device) const;
     void load_more(Now now);
     [[nodiscard]] Loaded load(const PendingLoader::Row& row, store::Snapshot& snapshot, Now now);
     void expire_overdue(Now now);
     [[nodiscard]] Found look_again(push::Job& job);
-    void send(Knock& knock, uint16_t lane, Now now);
+    void send(Knock& knock, Now now);
     void coalesce(Origin origin, Now now);
     void answer_at_once(Knock& knock, Now now);
     [[nodiscard]] bool may_defer() const;

@@ -28,6 +28,7 @@ struct LaneOptions {
     std::string name;  // the app's, for the log
     push::apns::Service service;
     push::Environment environment = push::Environment::production;
+    uint16_t twin = push::kNoTwin;
     io::Endpoint endpoint;
     std::string server_name;            // what the certificate must carry
     const tls::Context* tls = nullptr;  // nullptr: plain HTTP/2, for the simulator

@@ -51,8 +51,10 @@ PendingJobs::Bucket& PendingJobs::bucket_of(const Job& job) {
 }
 
 Job* PendingJobs::find_other(const Job& job) {
+    const uint16_t twin = dispatcher_.lane(job.lane).twin;
     for (Job* each = bucket_of(job).front(); each != nullptr; each = Bucket::next(*each)) {
-        if (each != &job && each->device == job.device && each->lane == job.lane) return each;
+        const bool is_same_app = each->lane == job.lane || each->lane == twin;
+        if (each != &job && each->device == job.device && is_same_app) return each;
     }
     return nullptr;
 }

@@ -40,7 +40,7 @@ private:
     using Bucket = List<push::Job, &push::Job::bucket>;
 
     [[nodiscard]] Bucket& bucket_of(const push::Job& job);
-    // Another push to the same device, on the same lane.
+    // Another push to the same device, on the same lane or its twin.
     [[nodiscard]] push::Job* find_other(const push::Job& job);
     void put(push::Job& job);
     void join(push::Job& older, push::Job& newer);

@@ -55,6 +55,10 @@ struct Worker::Parts {
           credential_timers(credentials.size()) {
         drain_timer.kind = static_cast<uint8_t>(TimerKind::drain);
         memory_timer.kind = static_cast<uint8_t>(TimerKind::memory);
+        for (size_t i = 0; i < options.lanes.size(); ++i) {
+            const uint16_t twin = options.lanes[i].twin;
+            if (twin != push::kNoTwin) core.dispatcher.pair(static_cast<uint16_t>(i), twin);
+        }
         for (size_t i = 0; i < credentials.size(); ++i) {
             credential_timers[i].kind = static_cast<uint8_t>(TimerKind::credential);
             credential_timers[i].owner = &credential_timers[i];

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "base/assert.h"
@@ -23,6 +24,11 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, Timers& timers, Random&
 
 Dispatcher::~Dispatcher() {
     jobs_.for_each([this](Job& job) { release(job); });
+}
+
+void Dispatcher::pair(uint16_t one, uint16_t other) {
+    lanes_[one].twin = other;
+    lanes_[other].twin = one;
 }
 
 Payload* Dispatcher::make_payload(Style style, std::string_view token, std::string_view extra) {
@@ -107,12 +113,18 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     const bool was_probe = job.is_probe;
     Answer meant = answer;
     meant.outcome = lane.note(job, answer.outcome, now, random_);
-    Verdict verdict = judge(job, meant, lane.has_delivered, now, random_);
+    const bool has_twin = lane.twin != kNoTwin;
+    const Standing standing{
+        .has_delivered = lane.has_delivered && (!has_twin || lanes_[lane.twin].has_delivered),
+        .has_twin = has_twin};
+    Verdict verdict = judge(job, meant, standing, now, random_);
     // Apple binds a connection to what was right when it was made, so the next probe takes another.
     if (was_probe && answer.outcome == Outcome::misconfigured) verdict.close_upstream = true;
     leave(job);
     if (verdict.action != Action::retry) return verdict;
-    if (verdict.at > now.instant) {
+    if (verdict.takes_twin) {
+        cross(job, now);
+    } else if (verdict.at > now.instant) {
         job.state = JobState::delayed;
         timers_.arm(job.timer, verdict.at);
     } else if (lane.breaker.is_open()) {
@@ -156,23 +168,36 @@ void Dispatcher::merge(Job& job, Job& other) {
         job.is_background = other.is_background;
         job.attempts = other.attempts;
     }
-    if (other.registered > job.registered) {
+    // Whose knock came later has seen the device's row as it was later.
+    if (std::tie(job.registered, job.serial) < std::tie(other.registered, other.serial)) {
         job.token = other.token;
         job.token_size = other.token_size;
         job.registered = other.registered;
-        if (job.trust != other.trust) move_to(other.trust, job);
+        job.has_crossed = other.has_crossed;
+        if (job.lane != other.lane || job.trust != other.trust)
+            move_to(other.lane, other.trust, job);
     }
     job.serial = std::max(job.serial, other.serial);
     release(other);
 }
 
-// Its token is another by now.
-void Dispatcher::move_to(Trust trust, Job& job) {
+// Its token is another by now, or another environment's.
+void Dispatcher::move_to(uint16_t lane, Trust trust, Job& job) {
+    const bool is_waiting = job.state == JobState::waiting;
+    if (is_waiting) lanes_[job.lane].queue(job.line).erase(job);
+    job.lane = lane;
     job.trust = trust;
-    if (job.state != JobState::waiting) return;
-    Lane& lane = lanes_[job.lane];
-    lane.queue(job.line).erase(job);
-    lane.push(job, again_line_of(trust));
+    if (is_waiting) lanes_[lane].push(job, again_line_of(trust));
+}
+
+// There nobody has seen it yet.
+void Dispatcher::cross(Job& job, Now now) {
+    job.lane = lanes_[job.lane].twin;
+    job.trust = Trust::unproven;
+    job.has_crossed = true;
+    job.attempts = 0;
+    job.refusals = 0;
+    submit(job, now);
 }
 
 // Takes the job out of whatever it is in.

@@ -11,7 +11,9 @@
 //     dispatcher.release(*job)              after any other verdict
 //     dispatcher.merge(job, other)          two waiting pushes for one device become one
 //
-// A lane is one app's way to one provider: topic, credential and endpoint in common.
+// A lane is one app's way to one provider: topic, credential and endpoint in common. Two lanes of
+// one app may be twins, for registrations of which it is not known in which environment they are
+// good (ADR 0022): a push whose token is bad on the one goes over to the other, once.
 // Owner: engine::Worker.  Thread: its worker's.  Limits: jobs_max jobs, as many payloads.
 // Invariant: each admitted job is released exactly once.
 #pragma once
@@ -68,14 +70,16 @@ public:
     // A delayed job whose time has come.
     void resume(Job& job, Now now);
     void release(Job& job);
-    // Both wait or are delayed. `job` keeps its place and goes out with what the newer of them has
-    // to say, or the one that is seen, and `other` is released.
+    // Both wait or are delayed, on one lane or on twins. `job` keeps its place and goes out with
+    // what the newer of them has to say, or the one that is seen, and `other` is released.
     void merge(Job& job, Job& other);
 
     [[nodiscard]] Job* find(JobId id) { return jobs_.find(id); }
     [[nodiscard]] JobId id_of(const Job& job) { return jobs_.id_of(job); }
     [[nodiscard]] size_t jobs_count() const { return jobs_.count(); }
     [[nodiscard]] size_t jobs_max() const { return jobs_.count_max(); }
+    // Twins; at the start.
+    void pair(uint16_t one, uint16_t other);
     void set_down(uint16_t lane, bool is_down) { lanes_[lane].is_down = is_down; }
     [[nodiscard]] const Lane& lane(uint16_t index) const { return lanes_[index]; }
     template <typename Visit>
@@ -86,7 +90,8 @@ public:
 private:
     void wait(Job& job, Line line, Now now);
     void leave(Job& job);
-    void move_to(Trust trust, Job& job);
+    void move_to(uint16_t lane, Trust trust, Job& job);
+    void cross(Job& job, Now now);
 
     Timers& timers_;
     Random& random_;

@@ -78,6 +78,7 @@ struct Job {
     Trust trust = Trust::proven;  // of the device's token
     Line line = Line::proven;     // waiting: where
     bool is_probe = false;        // in_flight: the one that its lane's breaker lets through
+    bool has_crossed = false;     // the twin of its lane has refused its token
     bool is_background = false;
     bool is_stored = false;    // a pending record was written: clear it when settled
     bool is_deferred = false;  // because of a limit: delayed, and not tried yet

@@ -57,6 +57,7 @@ struct Lane {
     [[nodiscard]] bool is_stopped() const { return is_down || breaker.is_open(); }
 
     std::array<JobQueue, kLineCount> queues;  // by Line
+    uint16_t twin = kNoTwin;
     size_t in_flight = 0;
     Breaker breaker;
     Pace pace;

@@ -31,7 +31,8 @@ bool is_doubtful(const Answer& answer, const Job& job, Now now) {
 
 }  // namespace
 
-Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now, Random& random) {
+Verdict judge(
+    const Job& job, const Answer& answer, const Standing& standing, Now now, Random& random) {
     const auto back_off = [&](Duration first) {
         return retry_after(random.jitter(doubled(first, job.attempts)), job, answer, now);
     };
@@ -43,8 +44,13 @@ Verdict judge(const Job& job, const Answer& answer, bool has_delivered, Now now,
             return {.action = Action::finish};
         case Outcome::unregistered:
             return {.action = is_doubtful(answer, job, now) ? Action::finish : Action::forget};
-        case Outcome::bad_token:
-            return {.action = has_delivered ? Action::forget : Action::finish};
+        case Outcome::bad_token: {
+            if (!standing.has_twin || job.has_crossed)
+                return {.action = standing.has_delivered ? Action::forget : Action::finish};
+            Verdict verdict = retry_after({}, job, answer, now);
+            verdict.takes_twin = verdict.action == Action::retry;
+            return verdict;
+        }
         case Outcome::not_processed: {
             const bool is_at_once = job.refusals <= kRefusalsAtOnce;
             const auto excess = static_cast<uint16_t>(job.refusals - kRefusalsAtOnce);

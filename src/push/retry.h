@@ -27,10 +27,17 @@ inline constexpr Duration kRetryMax = minutes(15);  // Apple's own word for 5xx
 // registered by a clock that ran ahead, would be pushed to for ever.
 inline constexpr Duration kDoubtMax = hours(24);
 
-// `has_delivered`: this lane had a push accepted before, so topic, environment and credential are
-// right and a bad token is the device's fault. Otherwise the device is kept: a mistake of the
-// operator must not delete registrations.
+// What is known of the push's lane, and of its twin if it has one.
+struct Standing {
+    // It had a push accepted, and its twin too, so topic, environments and credentials are right
+    // and a bad token is the device's fault. Otherwise the device is kept: a mistake of the
+    // operator must not delete registrations.
+    bool has_delivered = false;
+    // A token that is bad here may be of the other environment, which is asked once.
+    bool has_twin = false;
+};
+
 [[nodiscard]] Verdict judge(
-    const Job& job, const Answer& answer, bool has_delivered, Now now, Random& random);
+    const Job& job, const Answer& answer, const Standing& standing, Now now, Random& random);
 
 }  // namespace knuckle::push

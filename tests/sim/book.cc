@@ -40,6 +40,7 @@ uint64_t knock_in(std::string_view payload) {
 }
 
 bool Attempt::is_final() const {
+    if (is_astray && reason == "BadDeviceToken") return false;
     return status != 0 && !is_retried(push::apns::classify(status, reason));
 }
 
@@ -78,6 +79,13 @@ UnixTime Book::registered(std::string_view registration) const {
         if (phone.device.registration_id == registration) return phone.device.registered;
     }
     return {};
+}
+
+bool Book::is_of_sandbox(std::string_view registration) const {
+    for (size_t i = 0; i < phones_.size(); ++i) {
+        if (phones_[i].device.registration_id == registration) return i % 2 == 1;
+    }
+    return false;
 }
 
 // ---- promises ----
@@ -223,7 +231,8 @@ void Book::check_repetition(const Attempt& attempt) {
         const TappedStream* const stream = first.tap->find(first.stream);
         if (stream == nullptr || stream->resolved > second.begun)
             fail("push " + attempt.push + " was tried again while the try before was open");
-        else if (stream->answered < second.begun && first.is_final() && !is_outdated(first))
+        else if (stream->answered < second.begun && first.is_final() && !is_outdated(first) &&
+                 !may_cross(first))
             fail("push " + attempt.push + " was tried again after the answer " +
                  std::to_string(first.status));
     }
@@ -231,6 +240,11 @@ void Book::check_repetition(const Attempt& attempt) {
     const int64_t age = to_seconds(events_.now().instant - first.arrived);
     check(static_cast<int64_t>(found->second.size()) <= 16 + 3 * age,
           "push " + attempt.push + " is tried again and again");
+}
+
+// The other environment may know the phone.
+bool Book::may_cross(const Attempt& attempt) const {
+    return swarm_.has_twins && attempt.reason == "BadDeviceToken";
 }
 
 // The provider spoke of a registration, and the app has made another since the knock.
@@ -306,7 +320,8 @@ void Book::submit(const store::Write& write) {
         const bool was_said = std::ranges::any_of(phone.attempts, [&](size_t index) {
             const Attempt& attempt = attempts_[index];
             if (!attempt.is_learned) return false;
-            if (attempt.status == 400) return attempt.reason == "BadDeviceToken";
+            if (attempt.status == 400)
+                return attempt.reason == "BadDeviceToken" && !attempt.is_astray;
             const bool is_news = !attempt.timestamp || *attempt.timestamp >= dead->registered ||
                                  events_.latest_civil() >= dead->registered + push::kDoubtMax;
             return attempt.status == 410 && is_news;

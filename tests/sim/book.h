@@ -57,6 +57,7 @@ struct Attempt {
     std::string reason{};
     std::optional<UnixTime> timestamp{};
     Instant replied{};
+    bool is_astray = false;  // in the environment where the phone is not
     bool is_learned = false;
 
     [[nodiscard]] bool is_accepted() const { return status == 200; }
@@ -106,6 +107,8 @@ public:
     [[nodiscard]] size_t pushes() const { return attempts_.size(); }
     // When the gateway last heard of it; by its own clock.
     [[nodiscard]] UnixTime registered(std::string_view registration) const;
+    // Of the phones, every other one; the others are of production.
+    [[nodiscard]] bool is_of_sandbox(std::string_view registration) const;
     [[nodiscard]] bool has_open_knocks() const { return open_ > 0; }
     [[nodiscard]] uint64_t learned(uint16_t status) const;
 
@@ -138,6 +141,7 @@ private:
     }
     void check_repetition(const Attempt& attempt);
     [[nodiscard]] bool is_outdated(const Attempt& attempt) const;
+    [[nodiscard]] bool may_cross(const Attempt& attempt) const;
     void check_promise(uint64_t knock);
     [[nodiscard]] bool is_excused(const BookedKnock& knock, const Phone& phone) const;
     [[nodiscard]] bool is_refused(uint64_t knock, const Phone& phone, bool must_be_learned) const;

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "engine/serials.h"
 #include "push/credential.h"
+#include "tests/sim/provider.h"
 
 namespace knuckle::sim {
 
@@ -121,6 +122,14 @@ Process::Process(
                                   .endpoint = {name, 443, {}},
                                   .server_name = "localhost"});
         options_.routes.apps.push_back({name, {}});
+    }
+    for (size_t i = 0; swarm.has_twins && i < swarm.apps; ++i) {
+        engine::LaneOptions twin = options_.lanes[i];
+        twin.environment = push::Environment::sandbox;
+        twin.endpoint.port = kSandboxPort;
+        twin.twin = static_cast<uint16_t>(i);
+        options_.lanes[i].twin = static_cast<uint16_t>(options_.lanes.size());
+        options_.lanes.push_back(std::move(twin));
     }
     options_.listeners.push_back({});
     options_.base_url = "https://push.example.org/api/v1/";

@@ -27,10 +27,14 @@ std::string take_all(Buffer& buffer) {
 // The provider's end of one connection.
 class Provider::End final : public FarEnd {
 public:
-    End(Provider& provider, Wire& wire, std::string name, const mock::Http2ServerOptions& options)
+    End(Provider& provider,
+        Wire& wire,
+        const io::Endpoint& endpoint,
+        const mock::Http2ServerOptions& options)
         : provider_(provider),
           wire_(wire),
-          name_(std::move(name)),
+          name_(endpoint.host),
+          is_sandbox_(endpoint.port == kSandboxPort),
           out_(provider.chunks_),
           http2_(options) {}
 
@@ -56,6 +60,7 @@ private:
     Provider& provider_;
     Wire& wire_;
     std::string name_;
+    bool is_sandbox_;
     Buffer out_;
     mock::Http2Server http2_;
     std::map<int32_t, size_t> attempts_;  // by stream
@@ -76,7 +81,7 @@ FarEnd& Provider::accept(Wire& wire, const io::Endpoint& endpoint) {
     options.streams_max = swarm_.streams_max;
     options.is_silent = swarm_.has(Fault::mute);
     if (swarm_.has(Fault::zero_window)) options.stream_window = swarm_.coin() ? 0 : 20;
-    ends_.push_back(std::make_unique<End>(*this, wire, endpoint.host, options));
+    ends_.push_back(std::make_unique<End>(*this, wire, endpoint, options));
     End& end = *ends_.back();
     wire.tap = std::make_unique<Tap>(
         [this, &wire](const std::string& what) {
@@ -137,6 +142,9 @@ void Provider::End::take(const mock::Http2Request& request) {
     attempt.wire = wire_.number;
     attempt.stream = stream;
     attempt.tap = wire_.tap.get();
+    attempt.is_astray =
+        swarm().has_twins && book.is_of_sandbox(attempt.registration) != is_sandbox_;
+    const bool is_astray = attempt.is_astray;
     const std::string registration = attempt.registration;
     const size_t index = book.push(std::move(attempt));
     attempts_[stream] = index;
@@ -156,7 +164,7 @@ void Provider::End::take(const mock::Http2Request& request) {
         return;
     }
     if (luck.has(Fault::no_answer)) return;
-    Reply reply = provider_.draw_reply(registration);
+    Reply reply = provider_.draw_reply(registration, is_astray);
     if (reply.reason == "ExpiredProviderToken") is_wedged_ = true;
     if (is_wedged_) reply = {.status = 403, .reason = "ExpiredProviderToken"};
     const Duration delay =
@@ -238,21 +246,22 @@ void Provider::End::go_away() {
     });
 }
 
-Provider::Reply Provider::draw_reply(const std::string& registration) {
+Provider::Reply Provider::draw_reply(const std::string& registration, bool is_astray) {
     const UnixTime registered = book_.registered(registration);
     const auto in_ms = [](UnixTime time) { return UnixTime{time.us / 1'000 * 1'000}; };
-    if (swarm_.has(Fault::old_news)) {
+    if (!is_astray && swarm_.has(Fault::old_news)) {
         const UnixTime before = in_ms(registered + Duration{-swarm_.span(hours(48)).ns});
         return {.status = 410, .reason = "Unregistered", .timestamp = before + milliseconds(-1)};
     }
-    if (swarm_.has(Fault::unregistered)) {
+    if (!is_astray && swarm_.has(Fault::unregistered)) {
         Reply reply{.status = 410, .reason = "Unregistered"};
         if (swarm_.coin())
             reply.timestamp = in_ms(registered + swarm_.span(hours(1))) + milliseconds(1);
         return reply;
     }
     if (swarm_.has(Fault::bad_request)) return {.status = 400, .reason = "BadCollapseId"};
-    if (swarm_.has(Fault::bad_token)) return {.status = 400, .reason = "BadDeviceToken"};
+    if (is_astray || swarm_.has(Fault::bad_token))
+        return {.status = 400, .reason = "BadDeviceToken"};
     if (swarm_.has(Fault::wrong_topic)) {
         return swarm_.coin() ? Reply{.status = 403, .reason = "InvalidProviderToken"}
                              : Reply{.status = 400, .reason = "TopicDisallowed"};

@@ -24,6 +24,9 @@
 
 namespace knuckle::sim {
 
+// Where the sandbox is; production is at any other port.
+inline constexpr uint16_t kSandboxPort = 2'197;
+
 class Provider {
 public:
     Provider(Events& events, Swarm& swarm, Network& network, Book& book);
@@ -42,7 +45,7 @@ private:
         std::optional<UnixTime> timestamp{};
         std::string retry_after{};
     };
-    [[nodiscard]] Reply draw_reply(const std::string& registration);
+    [[nodiscard]] Reply draw_reply(const std::string& registration, bool is_astray);
 
     Events& events_;
     Swarm& swarm_;

@@ -55,6 +55,7 @@ Swarm::Swarm(uint64_t seed) : random_(seed) {
     }
     ack_wait = coin() ? seconds(2) : magnitude(milliseconds(1), below(14));
     expiration = coin() ? hours(24) : minutes(20) + span(hours(3));
+    has_twins = below(3) == 0;
 }
 
 Duration Swarm::span(Duration longest) {
@@ -75,33 +76,35 @@ Duration Swarm::latency() {
 
 std::string Swarm::describe() const {
     std::array<char, 500> text;
-    std::snprintf(text.data(),
-                  text.size(),
-                  "workers=%u apps=%zu knocks=%u pace_us=%lld latency_us=%lld grain_us=%lld "
-                  "answer_us=%lld commit_us=%lld jobs=%zu connections=%zu queue=%zu kernel=%zu "
-                  "streams=%u token_limit=%u account_limit=%u window_ms=%lld unseen_window_ms=%lld "
-                  "low_share=%u ack_wait_ms=%lld "
-                  "expiration_s=%lld",
-                  workers,
-                  apps,
-                  knocks,
-                  static_cast<long long>(to_us(pace)),
-                  static_cast<long long>(to_us(latency_max)),
-                  static_cast<long long>(to_us(grain)),
-                  static_cast<long long>(to_us(answer_max)),
-                  static_cast<long long>(to_us(commit_max)),
-                  jobs_max,
-                  connections_max,
-                  queue_max,
-                  kernel_max,
-                  streams_max,
-                  token_limit,
-                  account_limit,
-                  static_cast<long long>(to_ms(window)),
-                  static_cast<long long>(to_ms(unseen_window)),
-                  low_share,
-                  static_cast<long long>(to_ms(ack_wait)),
-                  static_cast<long long>(to_seconds(expiration)));
+    std::snprintf(
+        text.data(),
+        text.size(),
+        "workers=%u apps=%zu twins=%d knocks=%u pace_us=%lld latency_us=%lld grain_us=%lld "
+        "answer_us=%lld commit_us=%lld jobs=%zu connections=%zu queue=%zu kernel=%zu "
+        "streams=%u token_limit=%u account_limit=%u window_ms=%lld unseen_window_ms=%lld "
+        "low_share=%u ack_wait_ms=%lld "
+        "expiration_s=%lld",
+        workers,
+        apps,
+        has_twins,
+        knocks,
+        static_cast<long long>(to_us(pace)),
+        static_cast<long long>(to_us(latency_max)),
+        static_cast<long long>(to_us(grain)),
+        static_cast<long long>(to_us(answer_max)),
+        static_cast<long long>(to_us(commit_max)),
+        jobs_max,
+        connections_max,
+        queue_max,
+        kernel_max,
+        streams_max,
+        token_limit,
+        account_limit,
+        static_cast<long long>(to_ms(window)),
+        static_cast<long long>(to_ms(unseen_window)),
+        low_share,
+        static_cast<long long>(to_ms(ack_wait)),
+        static_cast<long long>(to_seconds(expiration)));
     std::string all = text.data();
     all += "\n  faults:";
     for (size_t i = 0; i < kFaultCount; ++i) {

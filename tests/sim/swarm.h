@@ -98,6 +98,7 @@ public:
     // Drawn once, see the .cc.
     uint32_t workers = 1;
     size_t apps = 1;
+    bool has_twins = false;  // every other phone is of the sandbox, and each app has both lanes
     uint32_t knocks = 0;
     Duration pace{};  // about as long from one knock to the next
     Duration latency_max{};

@@ -246,6 +246,7 @@ private:
 struct ArrivedPush {
     size_t connection = 0;  // counted from 1
     int32_t stream = 0;
+    std::string authority;
     std::string device;  // the token in the path
     std::string id;
     std::string authorization;
@@ -309,6 +310,15 @@ public:
             options.upstreams_max = 1;
             options.jobs_max = 64;
             options.connections_max = 64;
+        }
+        // The app is built by Xcode as well: the lane gets a twin, "sandbox".
+        void add_twin() {
+            engine::LaneOptions twin = options.lanes[0];
+            twin.environment = push::Environment::sandbox;
+            twin.service.authority = "sandbox";
+            twin.twin = 0;
+            options.lanes[0].twin = 1;
+            options.lanes.push_back(std::move(twin));
         }
 
         engine::Options options;
@@ -719,6 +729,7 @@ private:
         REQUIRE(arrived.path.starts_with(kPrefix));
         pushes.push_back({.connection = end.number,
                           .stream = arrived.stream,
+                          .authority = std::string(arrived.authority),
                           .device = std::string(arrived.path.substr(kPrefix.size())),
                           .id = std::string(arrived.field("apns-id")),
                           .authorization = std::string(arrived.field("authorization")),

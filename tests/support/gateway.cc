@@ -104,7 +104,7 @@ std::string GatewayConfig::apns_keys() const {
             ? key("key_file", key_file) + key("key_id", kKeyId) + key("team_id", kTeamId)
             : key("certificate", certificate) + key("certificate_key", certificate_key) +
                   key("certificate_password_file", certificate_password_file);
-    return key("topic", kTopic) + key("environment", "sandbox") + key("endpoint", endpoint) +
+    return key("topic", kTopic) + key("environment", environment) + key("endpoint", endpoint) +
            key("ca_file", ca_file) + credential;
 }
 

@@ -81,6 +81,7 @@ struct GatewayConfig {
         "logins_per_account = \"off\"\ntokens_per_account = \"off\"\n";
     std::string chatsecure;
     std::string app;
+    std::string environment = "sandbox";
     std::string endpoint = "127.0.0.1:9";
     std::string ca_file;
     std::string key_file;

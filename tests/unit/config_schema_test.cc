@@ -217,6 +217,25 @@ team_id = "DEF123GHIJ"
     CHECK(config.apps[1].apns.endpoint == Address{"localhost", 2197, ""});
 }
 
+TEST_CASE("an app in both environments has the hosts of both", "[config]") {
+    const Config config = config_of(kListen + kChatSecure + kApp + "environment = \"both\"\n");
+    const Apns& apns = config.apps.at(0).apns;
+    CHECK(apns.is_both);
+    CHECK_FALSE(apns.is_sandbox);
+    CHECK(apns.endpoint == Address{"api.push.apple.com", 443, ""});
+    CHECK(apns.sandbox_endpoint == Address{"api.sandbox.push.apple.com", 443, ""});
+}
+
+TEST_CASE("the endpoints of an app are those of its environments", "[config]") {
+    const std::string begin = kListen + kChatSecure + kApp;
+    CHECK(mistakes_in(begin + "sandbox_endpoint = \"localhost:1\"\n").size() == 1);
+    const std::string both = begin + "environment = \"both\"\n";
+    CHECK(mistakes_in(both + "endpoint = \"a:1\"\nsandbox_endpoint = \"a:2\"\n").empty());
+    CHECK(mistakes_in(both + "endpoint = \"a:1\"\nsandbox_endpoint = \"a:1\"\n").size() == 1);
+    CHECK(mistakes_in(both + "sandbox_endpoint = \"a\"\n").size() == 1);
+    CHECK(mistakes_in(both + "endpoint = \"api.sandbox.push.apple.com:443\"\n").size() == 1);
+}
+
 TEST_CASE("mistakes in limits are shown where they stand", "[config]") {
     const Lines lines = mistakes_in(kListen + kChatSecure + kApp +
                                     "[http]\n"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a knock's sender is told, when, and what becomes of its pushes.
+#include <map>
 #include <string>
 #include <vector>
 
@@ -121,6 +122,121 @@ TEST_CASE("a refusal proves nothing", "[knock]") {
     world.run();
     CHECK(carol.statuses() == Statuses{202});
     CHECK(world.shelf.devices_of(bob.account).front().proven_in == store::ProvenIn::nowhere);
+    world.leave();
+}
+
+namespace {
+
+// An app in both environments, and what the provider there says to a phone of one of them.
+struct TwinWorld : EngineWorld {
+    static Setup setup(bool is_started = true) {
+        Setup setup;
+        setup.is_started = is_started;
+        setup.add_twin();
+        return setup;
+    }
+    TwinWorld() : EngineWorld(setup()) { obey(); }
+    // Not started yet.
+    explicit TwinWorld(store::Shelf& others) : EngineWorld(setup(false), others) { obey(); }
+
+    void obey() {
+        on_push = [this](ArrivedPush& push) {
+            const auto home = homes.find(push.device);
+            const bool is_home = home == homes.end() || home->second == push.authority;
+            answer(push,
+                   is_home ? ProviderAnswer{}
+                           : ProviderAnswer{.status = 400, .reason = "BadDeviceToken"});
+        };
+    }
+    // Knocks, and says by which ways that was tried.
+    std::vector<std::string> ways(const Phone& phone) {
+        pushes.clear();
+        CHECK(ask(knock(phone.token)).status == 202);
+        std::vector<std::string> tried;
+        for (const ArrivedPush& push : pushes) tried.push_back(push.authority);
+        return tried;
+    }
+    store::Device device(const Phone& phone) { return shelf.devices_of(phone.account).front(); }
+
+    std::map<std::string, std::string> homes;  // of device tokens; any other is good in both
+};
+
+using Ways = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a phone of an unknown environment is tried in both, and the right one is remembered",
+          "[knock]") {
+    TwinWorld world;
+    const Phone anna = world.new_phone("anna");
+    const Phone bob = world.new_phone("bob");
+    world.homes = {{anna.device.registration_id, "localhost"},
+                   {bob.device.registration_id, "sandbox"}};
+    CHECK(world.ways(anna) == Ways{"localhost"});
+    CHECK(world.ways(bob) == Ways{"localhost", "sandbox"});
+    CHECK(world.pushes[0].id == world.pushes[1].id);
+    CHECK(world.device(bob).proven_in == store::ProvenIn::sandbox);
+    const size_t writes = world.writes_count;
+    CHECK(world.ways(bob) == Ways{"sandbox"});
+    CHECK(world.ways(anna) == Ways{"localhost"});
+    CHECK(world.writes_count == writes);
+    CHECK(world.knocks(metrics::KnockResult::delivered) == 4);
+    world.leave();
+}
+
+TEST_CASE("a phone that changes its environment is found again", "[knock]") {
+    TwinWorld world;
+    const Phone anna = world.phone("anna", store::ProvenIn::sandbox);
+    world.homes = {{anna.device.registration_id, "localhost"}};
+    CHECK(world.ways(anna) == Ways{"sandbox", "localhost"});
+    CHECK(world.device(anna).proven_in == store::ProvenIn::production);
+    CHECK(world.ways(anna) == Ways{"localhost"});
+    world.leave();
+}
+
+TEST_CASE("a phone that both environments refuse is kept until both are known to work", "[knock]") {
+    TwinWorld world;
+    const Phone anna = world.phone("anna");
+    const Phone bob = world.phone("bob", store::ProvenIn::sandbox);
+    const Phone carol = world.new_phone("carol");
+    world.homes = {{carol.device.registration_id, "nowhere"}};
+    const Ways both{"localhost", "sandbox"};
+    CHECK(world.ways(carol) == both);
+    CHECK(world.ways(anna) == Ways{"localhost"});
+    CHECK(world.ways(carol) == both);
+    CHECK_FALSE(world.device(carol).is_dead);
+    CHECK(world.ways(bob) == Ways{"sandbox"});
+    CHECK(world.ways(carol) == both);
+    CHECK(world.device(carol).is_dead);
+    CHECK(world.ways(carol).empty());
+    world.leave();
+}
+
+TEST_CASE("a push whose environment was being looked for survives kill -9", "[knock]") {
+    const auto shelf = make_shelf();
+    std::optional<Phone> anna;
+    {
+        TwinWorld world(*shelf);
+        world.start();
+        anna = world.new_phone("anna");
+        world.on_push = [&](ArrivedPush& push) {
+            if (push.authority == "localhost")
+                world.answer(push, {.status = 400, .reason = "BadDeviceToken"});
+        };
+        Client& bob = world.connect();
+        bob.says(knock(anna->token));
+        world.pass(seconds(3));
+        CHECK(bob.statuses() == Statuses{202});
+        world.crash();
+    }
+    TwinWorld world(*shelf);
+    world.homes = {{anna->device.registration_id, "sandbox"}};
+    world.start();
+    world.pass(seconds(5));
+    REQUIRE(world.pushes.size() == 2);
+    CHECK(world.pushes[1].authority == "sandbox");
+    CHECK(world.device(*anna).proven_in == store::ProvenIn::sandbox);
+    CHECK(world.counters.jobs_pending.get() == 0);
     world.leave();
 }
 

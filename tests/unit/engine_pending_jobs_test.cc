@@ -245,6 +245,23 @@ TEST_CASE("a push that is seen does not vanish into one that is not", "[pending]
     }
 }
 
+TEST_CASE("a phone of which the environment is not known has one push for both lanes",
+          "[pending]") {
+    Hands hands;
+    hands.dispatcher.pair(0, 1);
+    push::Job& one = hands.waiting("anna", "one");
+    push::Payload* const payload = hands.dispatcher.copy_payload("other");
+    push::Job* const other = hands.dispatcher.admit(1, *payload);
+    REQUIRE(other != nullptr);
+    other->device = one.device;
+    hands.dispatcher.submit(*other, kNow);
+    hands.pending.add(*other);
+    hands.pending.add(one);
+    CHECK(hands.dispatcher.jobs_count() == 1);
+    CHECK(hands.counters.pushes_superseded.get() == 1);
+    hands.done(*other);
+}
+
 TEST_CASE("each lane has its own push to a phone", "[pending]") {
     Hands hands;
     push::Job& one = hands.waiting("anna", "one");

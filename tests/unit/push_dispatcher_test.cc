@@ -160,6 +160,71 @@ TEST_CASE("a released push leaves its queue, its lane and its timer", "[push]") 
     CHECK(desk.dispatcher.jobs_count() == 0);
 }
 
+TEST_CASE("a token that is bad in one environment goes over to the other's lane, once", "[push]") {
+    Desk desk;
+    desk.dispatcher.pair(0, 1);
+    Job& job = desk.submitted(0);
+    const Uuid id = job.push = Uuid{{1, 2, 3}};
+    REQUIRE(desk.dispatcher.take(0, Trust::proven, desk.now) == &job);
+    CHECK(desk.settle(job, Outcome::bad_token).action == Action::retry);
+    CHECK(desk.dispatcher.lane(0).in_flight == 0);
+    CHECK(desk.dispatcher.lane(0).waiting_count() == 0);
+    REQUIRE(desk.dispatcher.take(1, Trust::unproven, desk.now) == &job);
+    CHECK(job.push == id);
+    SECTION("which may take it") {
+        CHECK(desk.settle(job, Outcome::delivered).action == Action::finish);
+    }
+    SECTION("which may refuse it as well; that says nothing until both have delivered") {
+        CHECK(desk.settle(job, Outcome::bad_token).action == Action::finish);
+    }
+    SECTION("where it is tried again as any other") {
+        CHECK(desk.settle(job, Outcome::provider_failed).action == Action::retry);
+        CHECK(job.state == JobState::delayed);
+        CHECK(job.lane == 1);
+    }
+    desk.dispatcher.release(job);
+    CHECK(desk.dispatcher.lane(1).in_flight == 0);
+}
+
+TEST_CASE("a token that is bad in both environments costs a device when both are known to work",
+          "[push]") {
+    Desk desk;
+    desk.dispatcher.pair(0, 1);
+    const auto meets = [&](uint16_t lane, std::initializer_list<Outcome> outcomes) {
+        Job& job = desk.submitted(lane);
+        Verdict verdict;
+        for (const Outcome outcome : outcomes) {
+            Job* taken = desk.dispatcher.take(job.lane, job.trust, desk.now);
+            REQUIRE(taken == &job);
+            verdict = desk.settle(job, outcome);
+        }
+        desk.dispatcher.release(job);
+        return verdict.action;
+    };
+    const std::initializer_list<Outcome> refused = {Outcome::bad_token, Outcome::bad_token};
+    CHECK(meets(0, refused) == Action::finish);
+    CHECK(meets(0, {Outcome::delivered}) == Action::finish);
+    CHECK(meets(0, refused) == Action::finish);
+    CHECK(meets(1, refused) == Action::finish);
+    CHECK(meets(1, {Outcome::delivered}) == Action::finish);
+    CHECK(meets(0, refused) == Action::forget);
+    CHECK(meets(1, refused) == Action::forget);
+}
+
+TEST_CASE("of two pushes on twin lanes one remains, where the newer one goes", "[push]") {
+    Desk desk;
+    desk.dispatcher.pair(0, 1);
+    Job& older = desk.submitted(0);
+    Job& newer = desk.submitted(1);
+    newer.serial = 1;
+    desk.dispatcher.merge(older, newer);
+    CHECK(desk.dispatcher.jobs_count() == 1);
+    CHECK(desk.dispatcher.lane(0).waiting_count() == 0);
+    CHECK(desk.dispatcher.take(1, Trust::proven, desk.now) == &older);
+    desk.dispatcher.release(older);
+    CHECK(desk.dispatcher.lane(1).in_flight == 0);
+}
+
 TEST_CASE("a lane that has delivered is known to work", "[push]") {
     Desk desk;
     Job& job = desk.submitted(1);

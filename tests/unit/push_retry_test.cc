@@ -9,7 +9,7 @@ namespace {
 struct Case {
     Job job;
     Answer answer;
-    bool has_delivered = true;
+    Standing standing{.has_delivered = true};
     Now now{{seconds(1'000).ns}, from_unix_seconds(1'800'000'000)};
     Random random{7};
 
@@ -19,7 +19,7 @@ struct Case {
         job.registered = from_unix_seconds(1'700'000'000);
         job.expires = now.unix + hours(24);
     }
-    Verdict judged() { return judge(job, answer, has_delivered, now, random); }
+    Verdict judged() { return judge(job, answer, standing, now, random); }
     Duration wait() {
         const Verdict verdict = judged();
         REQUIRE(verdict.action == Action::retry);
@@ -64,8 +64,29 @@ TEST_CASE("a device that is called dead a day after it was registered is dead, w
 TEST_CASE("a bad token costs a device only when the lane is known to work", "[push]") {
     Case bad(Outcome::bad_token);
     CHECK(bad.judged().action == Action::forget);
-    bad.has_delivered = false;
+    bad.standing.has_delivered = false;
     CHECK(bad.judged().action == Action::finish);
+}
+
+TEST_CASE("a token that may be of the other environment is tried there once, at once", "[push]") {
+    Case bad(Outcome::bad_token);
+    CHECK_FALSE(bad.judged().takes_twin);
+    bad.standing.has_twin = true;
+    CHECK(bad.wait() == Duration{});
+    CHECK(bad.judged().takes_twin);
+    bad.job.has_crossed = true;
+    CHECK(bad.judged().action == Action::forget);
+    bad.standing.has_delivered = false;
+    CHECK(bad.judged().action == Action::finish);
+}
+
+TEST_CASE("what is of no use any more is not tried in the other environment", "[push]") {
+    Case bad(Outcome::bad_token);
+    bad.standing.has_twin = true;
+    bad.now.unix = bad.job.expires;
+    const Verdict verdict = bad.judged();
+    CHECK(verdict.action == Action::finish);
+    CHECK_FALSE(verdict.takes_twin);
 }
 
 TEST_CASE("a push the provider never saw is repeated at once, whatever was tried before",

@@ -247,12 +247,15 @@ bool Book::may_cross(const Attempt& attempt) const {
     return swarm_.has_twins && attempt.reason == "BadDeviceToken";
 }
 
-// The provider spoke of a registration, and the app has made another since the knock.
+// The provider spoke of a registration, and the app has made another since the knock; or before it,
+// when the clock was set back then and the push is one with an older one, whose registration seems
+// to be the later.
 bool Book::is_outdated(const Attempt& attempt) const {
     if (attempt.status != 410 && attempt.reason != "BadDeviceToken") return false;
     return std::ranges::any_of(phones_, [&](const Phone& phone) {
         return phone.device.registration_id == attempt.registration &&
-               phone.renewed >= knocks_[attempt.knock].arrived;
+               (phone.renewed >= knocks_[attempt.knock].arrived ||
+                (swarm_.allows(Fault::clock_set_back) && phone.renewed.ns >= 0));
     });
 }
 

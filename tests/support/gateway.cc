@@ -205,6 +205,14 @@ Phone register_phone(HttpClient& client, std::string_view name, uint64_t registr
         client, register_account(client, name), registration_of(registration_number));
 }
 
+void prove(const Gateway& gateway, HttpClient& client, const Phone& phone) {
+    const auto writes = [&gateway] { return gateway.metric("knuckle_store_writes_total"); };
+    const double before = writes();
+    const HttpResponse answer = client.post("/api/v1/messages/", knock_json(phone, "0"));
+    if (answer.status != 202 || !eventually([&] { return writes() > before; }))
+        throw std::runtime_error("the phone is not proven: " + answer.body);
+}
+
 std::string knock_json(const Phone& phone, std::string_view data) {
     std::string json = R"({"token":")" + phone.token + "\"";
     if (!data.empty()) json += R"(,"data":")" + std::string(data) + "\"";

@@ -136,6 +136,8 @@ struct Phone {
 [[nodiscard]] Phone register_phone(HttpClient& client,
                                    std::string_view name,
                                    uint64_t registration_number = 1);
+// Knocks once, and waits until the gateway has written down that APNs knows the phone.
+void prove(const Gateway& gateway, HttpClient& client, const Phone& phone);
 // {"token":...}, with "data" if it is not empty.
 [[nodiscard]] std::string knock_json(const Phone& phone, std::string_view data = {});
 

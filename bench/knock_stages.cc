@@ -52,7 +52,7 @@ Stages::Stages(const Ends& ends, const store::Env& env)
     auto signer = crypto::Es256Signer::load(ends.provider_key.key_pem);
     expect(signer, "no key");
     const auto token =
-        push::Credential(std::move(*signer), "KEY1234567", "TEAM123456").mint(wall_clock());
+        push::Credential(std::move(*signer), "KEY1234567", "TEAM123456").renew(wall_clock());
     expect(token, "no provider token");
     authorization_ = token->authorization;
     shake_hands();

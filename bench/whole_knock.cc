@@ -40,7 +40,7 @@ WholeKnock::WholeKnock(const Ends& ends, const store::Env& env, bool has_tls)
     auto signer = crypto::Es256Signer::load(ends.provider_key.key_pem);
     if (!signer) throw std::runtime_error(signer.error().what);
     push::Credential credential(std::move(*signer), "KEY1234567", "TEAM123456");
-    auto token = credential.mint(now_.unix);
+    auto token = credential.renew(now_.unix);
     if (!token) throw std::runtime_error(token.error().what);
     engine::World world{.io = *this,
                         .outbox = *this,

@@ -119,7 +119,7 @@ private:
     void check_certificates();
     void compare_clocks(const std::string& who, Duration ahead);
     void check_lane(const engine::LaneOptions& lane);
-    bool reaches(Stage wanted, const std::string& who, const ProbeResult& result);
+    bool require(Stage wanted, const std::string& who, const ProbeResult& result);
     void send(const DoctorOptions& options);
     void send(const engine::LaneOptions& lane, const push::Job& job);
 
@@ -224,8 +224,8 @@ void Doctor::check_certificates() {
     }
 }
 
-// What keeps it from the stage that is wanted, and what to do; false if something does.
-bool Doctor::reaches(Stage wanted, const std::string& who, const ProbeResult& result) {
+// Reports what keeps it from the stage that is wanted, and what to do; false if something does.
+bool Doctor::require(Stage wanted, const std::string& who, const ProbeResult& result) {
     const std::string what = who + ": " + describe(result.why);
     if (result.stage >= wanted) return true;
     switch (result.stage) {
@@ -260,7 +260,7 @@ void Doctor::check_lane(const engine::LaneOptions& lane) {
         fine(who + ": TLS and ALPN h2, certificate " + describe_chain(result.shown, read_clock()));
     }
     if (result.stage >= Stage::greeted) fine(who + ": HTTP/2 SETTINGS received");
-    static_cast<void>(reaches(Stage::greeted, who, result));
+    static_cast<void>(require(Stage::greeted, who, result));
 }
 
 void Doctor::send(const DoctorOptions& options) {
@@ -304,10 +304,10 @@ void Doctor::send(const engine::LaneOptions& lane, const push::Job& job) {
                                       .tls = lane.tls,
                                       .head = &head,
                                       .body = as_bytes(kBody)});
-    if (!reaches(Stage::answered, name_of(lane), result)) return;
+    if (!require(Stage::answered, name_of(lane), result)) return;
     if (result.clock_ahead) compare_clocks("app " + lane.name, *result.clock_ahead);
-    const std::string what = "app " + lane.name + ", push " + job.push.text() + ": status " +
-                             std::to_string(result.status);
+    const std::string what =
+        name_of(lane) + ", push " + job.push.text() + ": status " + std::to_string(result.status);
     if (result.status == 200) return fine(what + ", the provider has it");
     push::apns::Decoder decoder;
     http2::Event event;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -29,6 +28,7 @@
 #include "engine/serials.h"
 #include "metrics/render.h"
 #include "net/listener.h"
+#include "net/loop.h"
 #include "net/mailbox.h"
 #include "net/signals.h"
 #include "store/chores.h"
@@ -459,10 +459,12 @@ Page Supervisor::show_metrics() {
         const WebhookCounts& webhook = webhook_->counts();
         process.webhook_delivered = webhook.delivered.get();
         process.webhook_failed = webhook.failed.get();
-        const std::optional<WebhookBacklog> backlog = webhook_->backlog(admin_loop_.now().unix);
-        process.has_feedback_log &= backlog.has_value();
-        process.webhook_unsent = backlog.value_or(WebhookBacklog()).events;
-        process.webhook_unsent_age = backlog.value_or(WebhookBacklog()).oldest;
+        if (const auto backlog = webhook_->backlog(admin_loop_.now().unix)) {
+            process.webhook_unsent = backlog->events;
+            process.webhook_unsent_age = backlog->oldest;
+        } else {
+            process.has_feedback_log = false;
+        }
     }
     for (const OwnCertificate& each : certificates_.certificates())
         process.certificates.push_back({each.name, each.not_after});
@@ -486,15 +488,6 @@ void raise_descriptor_limit() {
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-// Names are looked up by libuv's threads, which all loops share and which are started by the first
-// look-up. With the usual four, a resolver that does not answer for one provider's name would keep
-// the dials to the others waiting.
-void widen_resolver() {
-    constexpr int kKeepTheOperators = 0;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
-    static_cast<void>(::setenv("UV_THREADPOOL_SIZE", "16", kKeepTheOperators));
-}
-
 log::Level to_level(const std::string& name) {
     if (name == "error") return log::Level::error;
     if (name == "warning") return log::Level::warning;
@@ -509,7 +502,7 @@ int serve(const std::string& config_path, const config::Config& config) {
     // a peer that is gone is an error of the write, not the end of the process
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    widen_resolver();
+    net::widen_resolver();
     Assembly assembly;
     const std::vector<config::Mistake> mistakes = assemble(config, assembly);
     for (const config::Mistake& mistake : mistakes) {

@@ -97,7 +97,7 @@ void WorkerThread::publish(size_t credential, const push::ProviderToken& token) 
 }
 
 void WorkerThread::ask_token(size_t credential, push::TokenFault fault) {
-    office_.workers.front()->post(engine::Message(engine::RenewProviderToken{credential, fault}));
+    office_.workers.front()->post(engine::Message(engine::ReplaceProviderToken{credential, fault}));
 }
 
 void WorkerThread::report(const engine::LaneReport& report) {

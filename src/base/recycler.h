@@ -46,7 +46,7 @@ private:
         Head* first = nullptr;
         size_t count = 0;
     };
-    // Pieces are cut in these steps: what nghttp2 wants most has 160 and 224 bytes.
+    // Pieces are cut in these steps.
     static constexpr size_t kStep = 32;
 
     std::array<Shelf, kPieceMax / kStep> shelves_;

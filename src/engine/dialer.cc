@@ -97,8 +97,7 @@ void Dialer::on_received(Upstream& upstream, ByteView bytes, Now now) {
         if (fleet.trust == push::Trust::proven) set_ready(fleet, true, {});
         count();
     }
-    if (upstream.state() == UpstreamState::ready)
-        core_.counters.streams_max.set(upstream.streams_max());
+    if (upstream.is_trusted()) core_.counters.streams_max.set(upstream.streams_max());
     if (upstream.is_failing()) tend(fleet, now);
     touch(upstream);
 }

@@ -16,7 +16,7 @@ Upstream* Fleet::choose(const Upstream* but) const {
 }
 
 Upstream& Fleet::choose_for(const push::Job& job, Upstream& chosen) const {
-    if (job.failed_on != chosen.name()) return chosen;
+    if (job.failed_on != chosen.number()) return chosen;
     Upstream* const other = choose(&chosen);
     return other != nullptr ? *other : chosen;
 }

@@ -30,7 +30,8 @@ inline constexpr Duration kBackoffFirst = seconds(1);
 inline constexpr Duration kBackoffMax = seconds(60);
 
 struct Fleet {
-    // With a free stream, and fewer pushes in flight than the others; nullptr: none.
+    // With a free stream, and fewer pushes in flight than the others, other than `but`; nullptr:
+    // none.
     [[nodiscard]] Upstream* choose(const Upstream* but = nullptr) const;
     // The chosen one, or another if this push has just failed there.
     [[nodiscard]] Upstream& choose_for(const push::Job& job, Upstream& chosen) const;

@@ -73,7 +73,8 @@ std::string_view extra_of(const api::KnockExtra& extra, std::span<char> storage)
 
 // Says nothing of a registration that the app has made since.
 bool is_about_registration(push::Outcome outcome) {
-    return outcome == push::Outcome::unregistered || outcome == push::Outcome::bad_token;
+    return outcome == push::Outcome::unregistered || outcome == push::Outcome::bad_token ||
+           outcome == push::Outcome::wrong_topic;
 }
 
 }  // namespace

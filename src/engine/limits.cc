@@ -69,8 +69,9 @@ KnockPass Limits::check_knock(
     const Limit window = is_visible != 0 ? Limit::alert_window : Limit::background_window;
     KnockPass pass;
     pass.at = now;
-    bool is_noisy = false;
-    // It goes out when all let it; one that refuses is enough.
+    bool is_noisy = false;  // has used up his own token, which is therefore checked first
+    // It goes out when all let it. One that refuses is enough, unless its place is held late: who is
+    // not noisy gets the one after it.
     const auto check = [&](KnockPass::Place& place, Limit limit, ByteView who, size_t space) {
         place.limit = limit;
         place.key = limiter_.key(limit, who, space);

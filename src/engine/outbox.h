@@ -71,14 +71,15 @@ struct ProviderTokenRenewed {
     size_t credential = 0;
     push::ProviderToken token;
 };
-struct RenewProviderToken {
+// Worker 0: the provider has this against the present one.
+struct ReplaceProviderToken {
     size_t credential = 0;
     push::TokenFault fault = push::TokenFault::none;
 };
 // Accept nothing new, settle what there is, say drained().
 struct Drain {};
 
-using Message =
-    std::variant<WritesCommitted, PasswordChecked, ProviderTokenRenewed, RenewProviderToken, Drain>;
+using Message = std::
+    variant<WritesCommitted, PasswordChecked, ProviderTokenRenewed, ReplaceProviderToken, Drain>;
 
 }  // namespace knuckle::engine

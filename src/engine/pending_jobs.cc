@@ -81,6 +81,10 @@ void PendingJobs::resubmit(Job& job) {
         drop(job, *newer);
     } else if (!is_in_flight(*newer)) {
         join(job, *newer);
+    } else {
+        // What waits is what others must find; the one in flight comes back if it has to.
+        remove(*newer);
+        if (!Bucket::contains(job)) put(job);
     }
 }
 

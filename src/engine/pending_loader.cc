@@ -52,7 +52,10 @@ bool PendingLoader::may_come(size_t line, Now now) const {
     if (line + 1 == lines_.size() || row->expires <= now.unix) return true;
     const bool has_room = core_.dispatcher.jobs_count() < (core_.dispatcher.jobs_max() + 1) / 2;
     const push::Lane& lane = core_.dispatcher.lane(static_cast<uint16_t>(line));
-    return has_room && !lane.is_down && !lane.breaker.is_open();
+    // The row does not say on which of twins its push will go.
+    const bool is_twin_open =
+        lane.twin != push::kNoTwin && !core_.dispatcher.lane(lane.twin).is_stopped();
+    return has_room && (!lane.is_stopped() || is_twin_open);
 }
 
 const PendingLoader::Row* PendingLoader::next(Now now) {

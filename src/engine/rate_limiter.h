@@ -75,14 +75,14 @@ private:
 
     struct Bucket {
         uint64_t key = 0;
-        int64_t level = 0;
+        int64_t full_at_and_late = 0;  // in one number, so that four buckets fill a line of a cache
 
-        // When it will be full again; the past if it is. Its last nanosecond says something else.
-        [[nodiscard]] Instant full_at() const { return {level & ~kLateBit}; }
+        // When it will be full again; the past if it is. The lowest bit is is_late()'s.
+        [[nodiscard]] Instant full_at() const { return {full_at_and_late & ~kLateBit}; }
         // Who took the last place comes later than that.
-        [[nodiscard]] bool is_late() const { return (level & kLateBit) != 0; }
+        [[nodiscard]] bool is_late() const { return (full_at_and_late & kLateBit) != 0; }
         void set(Instant full_at, bool is_late) {
-            level = (full_at.ns & ~kLateBit) | (is_late ? kLateBit : 0);
+            full_at_and_late = (full_at.ns & ~kLateBit) | (is_late ? kLateBit : 0);
         }
     };
     // One line of a cache.

@@ -274,11 +274,10 @@ void Registry::update(const api::UpdateDevice& command,
     const store::Lookup lookup = find_own(command.id, command.kind, caller, device);
     if (lookup != store::Lookup::found) return reply(origin, miss(lookup), now);
     const api::DeviceFields& fields = command.fields;
-    if (fields.registration_id.is_present &&
-        fields.registration_id.text != device.registration_id) {
-        device.registration_id = fields.registration_id.text;
-        device.proven_in = store::ProvenIn::nowhere;
-    }
+    const bool is_another =
+        fields.registration_id.is_present && fields.registration_id.text != device.registration_id;
+    if (is_another) device.registration_id = fields.registration_id.text;
+    if (is_another || device.is_dead) device.proven_in = store::ProvenIn::nowhere;
     assign(device.name, device.has_name, fields.name);
     assign(device.device_id, device.has_device_id, fields.device_id);
     device.is_active = fields.is_active.value_or(device.is_active);

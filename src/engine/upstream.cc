@@ -131,7 +131,7 @@ void Upstream::on_response(const http2::Event& event,
     server_errors_ = answer.status == kInternalServerError ? server_errors_ + 1 : 0;
     const bool is_unwell = server_errors_ >= kFailuresInARowMax;
     is_failing_ = answer.outcome == push::Outcome::provider_failed;
-    if (is_failing_) job.failed_on = name();
+    if (is_failing_) job.failed_on = number();
     if (knocks.settle(job, answer, now) || is_unwell) stop_taking();
 }
 

@@ -69,8 +69,8 @@ public:
     void end(Knocks& knocks, Now now);
 
     [[nodiscard]] io::ConnId id() const { return id_; }
-    // As push::Job::failed_on names it.
-    [[nodiscard]] uint64_t name() const { return uint64_t{id_.index} << 32 | id_.generation; }
+    // As push::Job::failed_on has it.
+    [[nodiscard]] uint64_t number() const { return uint64_t{id_.index} << 32 | id_.generation; }
     [[nodiscard]] uint16_t lane() const { return lane_; }
     [[nodiscard]] push::Trust trust() const { return trust_; }
     [[nodiscard]] UpstreamState state() const { return state_; }

@@ -73,7 +73,7 @@ struct Worker::Parts {
     void serve(HttpConn& conn, Now now);
     void renew_date(Now now);
     void renew_credential(size_t index, Now now);
-    void on_token_fault(const RenewProviderToken& asked, Now now);
+    void on_token_fault(const ReplaceProviderToken& asked, Now now);
     void present(size_t index, Result<push::ProviderToken>&& token);
     void watch_credential(size_t index, Now now);
     void drain(Now now);
@@ -230,7 +230,7 @@ void Worker::on_message(Message&& message, Now now) {
         parts.registry.on_password(*checked, now);
     } else if (auto* const renewed = std::get_if<ProviderTokenRenewed>(&message)) {
         parts.core.provider_tokens[renewed->credential] = std::move(renewed->token);
-    } else if (const auto* const renew = std::get_if<RenewProviderToken>(&message)) {
+    } else if (const auto* const renew = std::get_if<ReplaceProviderToken>(&message)) {
         parts.on_token_fault(*renew, now);
     } else if (std::holds_alternative<Drain>(message)) {
         parts.drain(now);
@@ -238,10 +238,10 @@ void Worker::on_message(Message&& message, Now now) {
 }
 
 void Worker::Parts::renew_credential(size_t index, Now now) {
-    present(index, credentials[index].mint(now.unix));
+    present(index, credentials[index].renew(now.unix));
 }
 
-void Worker::Parts::on_token_fault(const RenewProviderToken& asked, Now now) {
+void Worker::Parts::on_token_fault(const ReplaceProviderToken& asked, Now now) {
     if (asked.credential >= credentials.size()) return;
     push::Credential& credential = credentials[asked.credential];
     const bool is_too_new = asked.fault == push::TokenFault::too_new;

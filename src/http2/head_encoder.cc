@@ -20,8 +20,8 @@ constexpr Form kEntersTable{0x40, 6};
 constexpr Form kTableSize{0x20, 5};
 constexpr Form kNeverIndexed{0x10, 4};
 constexpr Form kNotIndexed{0x00, 4};
-constexpr Form kPlainText{0x00,
-                          7};  // in front of a text: its size, and that it is not Huffman code
+// In front of a text: its size, and that it is not Huffman code.
+constexpr Form kPlainText{0x00, 7};
 
 // The static table (appendix A), as far as requests of ours need it.
 constexpr size_t kStaticCount = 61;

@@ -102,7 +102,7 @@ Result<void> Session::drain(Buffer& out) {
     State& state = *state_;
     state.streams.release_shown();
     if (state.is_dead) return state.failure;
-    // To ask first is a quarter of the work of finding nothing to send, as after every submit().
+    // After a submit() there is mostly nothing left; to ask costs a quarter of finding that out.
     if (has_output()) state.send(out);
     if (state.is_dead) return state.failure;
     return {};

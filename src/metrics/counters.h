@@ -77,7 +77,7 @@ struct Counters {
     Counter upstream_dials;
     Counter upstream_failures;
     Counter upstream_pings;  // sent to ask whether anybody is there
-    Counter streams_max;     // gauge: what the provider allows on the newest upstream
+    Counter streams_max;     // gauge: what the provider allows on the upstream heard last
 
     void count(KnockResult result) { knocks[static_cast<size_t>(result)].add(); }
     void count(Limit limit) { limited[static_cast<size_t>(limit)].add(); }

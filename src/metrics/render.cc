@@ -235,8 +235,8 @@ void render_workers(Workers workers, Page& page) {
     }
     page.add({"upstream_streams_max",
               kGauge,
-              "Pushes that a provider allows at once on a worker's newest connection, the smallest "
-              "of all; 0 before the first."},
+              "Pushes that a provider allows at once on the connection of a worker that was heard "
+              "last, the smallest of all workers; 0 before the first answer."},
              smallest);
 }
 

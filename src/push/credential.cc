@@ -13,19 +13,20 @@ Result<ProviderToken> Credential::sign() {
     return ProviderToken{"bearer " + token, issued_, is_restored()};
 }
 
-Result<ProviderToken> Credential::mint(UnixTime now) {
-    const bool is_put_aside = is_restored();
-    issued_ = newest_;
-    if (is_put_aside && !is_due(now)) return sign();
+Result<ProviderToken> Credential::renew(UnixTime now) {
+    if (is_restored()) {
+        issued_ = newest_;  // what was put aside
+        if (!is_due(now)) return sign();
+    }
     before_ = newest_;
     issued_ = newest_ = now;
     return sign();
 }
 
 Result<ProviderToken> Credential::resume(std::optional<UnixTime> issued, UnixTime now) {
-    if (!issued) return mint(now);
+    if (!issued) return renew(now);
     issued_ = newest_ = *issued;
-    return is_due(now) ? mint(now) : sign();
+    return is_due(now) ? renew(now) : sign();
 }
 
 bool Credential::is_due(UnixTime now) const {

@@ -4,9 +4,9 @@
 //
 //     Credential credential(std::move(signer), key_id, team_id);
 //     ProviderToken token = KNUCKLE_TRY(credential.resume(issued, now));      at the start
-//     if (credential.is_due(now)) ... mint(now) ...                 looked at every minute
-//     if (credential.may_renew(now)) ... mint(now) ...              after ExpiredProviderToken
-//     if (credential.may_restore(now)) ... restore(now) ...   after TooManyProviderTokenUpdates
+//     if (credential.is_due(now)) ... renew(now) ...                 looked at every minute
+//     if (credential.may_renew(now)) ... renew(now) ...              after ExpiredProviderToken
+//     if (credential.may_restore(now)) ... restore() ...      after TooManyProviderTokenUpdates
 //
 // Apple refuses a token older than 60 minutes and punishes replacing one within 20 (providers.md
 // A.2); we replace at 50 and never within 20, whatever happens. Where it finds all the same that it
@@ -41,7 +41,7 @@ public:
     Credential(crypto::Es256Signer signer, std::string key_id, std::string team_id);
 
     // A new one, or the one that was put aside.
-    Result<ProviderToken> mint(UnixTime now);
+    Result<ProviderToken> renew(UnixTime now);
     // The very token that an earlier process minted at `issued`, unless that is due to be replaced
     // or there was none; then a new one.
     Result<ProviderToken> resume(std::optional<UnixTime> issued, UnixTime now);

@@ -122,7 +122,7 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     if (was_probe && answer.outcome == Outcome::misconfigured) verdict.close_upstream = true;
     leave(job);
     if (verdict.action != Action::retry) return verdict;
-    if (verdict.takes_twin) {
+    if (verdict.crosses) {
         cross(job, now);
     } else if (verdict.at > now.instant) {
         job.state = JobState::delayed;

@@ -2,6 +2,7 @@
 // Decides which push goes out next on which lane, and keeps all of them. No I/O: engine/ moves the
 // bytes.
 //
+//     dispatcher.pair(lane, twin)           at the start, if they are an app's two
 //    Payload* payload = dispatcher.make_payload(style, token, extra);   nullptr: full, or too large
 //     Job* job = dispatcher.admit(lane, *payload);                nullptr: full, refuse at the door
 //     dispatcher.submit(*job, now)          into its lane's queue

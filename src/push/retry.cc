@@ -48,7 +48,7 @@ Verdict judge(
             if (!standing.has_twin || job.has_crossed)
                 return {.action = standing.has_delivered ? Action::forget : Action::finish};
             Verdict verdict = retry_after({}, job, answer, now);
-            verdict.takes_twin = verdict.action == Action::retry;
+            verdict.crosses = verdict.action == Action::retry;
             return verdict;
         }
         case Outcome::not_processed: {

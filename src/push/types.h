@@ -20,7 +20,7 @@ inline constexpr size_t kDeviceTokenMax = 100;
 // A registration is good in one of the two, and nothing in it says in which.
 enum class Environment : uint8_t { production, sandbox };
 
-// Another lane of the same app, in the other environment; kNoTwin: there is none.
+// In place of the index of a lane's twin, its app's lane in the other environment: there is none.
 inline constexpr uint16_t kNoTwin = UINT16_MAX;
 
 // What the sender asked for (chatsecure-push.md 4.3): `unspecified` is what every phone client
@@ -94,7 +94,7 @@ struct Verdict {
     Action action = Action::finish;
     Instant at{};  // retry
     TokenFault token_fault = TokenFault::none;
-    bool takes_twin = false;      // retry: on the lane's twin
+    bool crosses = false;         // retry: on the lane's twin
     bool close_upstream = false;  // this connection is of no more use: replace it
 };
 

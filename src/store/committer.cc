@@ -417,17 +417,16 @@ Result<WriteStatus> Committer::State::apply(const ClearPending& change) {
     const RowKey key = pending_key(ref);
     PendingRecord record;
     const Row row = KNUCKLE_TRY(read(key, record));
-    std::optional<Pending> after;
     if (row == Row::sound) {
         const Pending before = to_pending(ref, record);
-        after = row_after(before, change);
+        const std::optional<Pending> after = row_after(before, change);
         if (after == before) return WriteStatus::done;
+        if (after) {
+            static_cast<void>(KNUCKLE_TRY(put_pending(key, *after)));  // no larger than before
+            return WriteStatus::done;
+        }
     }
-    if (after) {
-        static_cast<void>(KNUCKLE_TRY(put_pending(key, *after)));  // it is no larger than before
-    } else {
-        KNUCKLE_TRY(erase_pending(key));
-    }
+    KNUCKLE_TRY(erase_pending(key));
     return WriteStatus::done;
 }
 

@@ -13,7 +13,7 @@
 //     the other is settled  unseen_serial = 0
 //
 // and the row goes when both are settled, in whatever order. A push's serial says when it goes out
-// first (engine/knock.h), so one that is seen may be stored after another with a higher serial.
+// first (engine/serials.h), so one that is seen may be stored after another with a higher serial.
 // Owner and thread: the caller's.
 #pragma once
 
@@ -24,9 +24,9 @@
 
 namespace knuckle::store {
 
-// `row` itself: it stands for the new one, too.
+// Equal to `row` where that stands for the new push, too.
 [[nodiscard]] Pending row_after(const Pending& row, const PutPending& put);
-// Empty: nobody needs it any more.
+// Equal to `row` where the push was none of its own. Empty: nobody needs the row any more.
 [[nodiscard]] std::optional<Pending> row_after(const Pending& row, const ClearPending& clear);
 
 }  // namespace knuckle::store

@@ -58,7 +58,7 @@ bool expect_name(WOLFSSL* connection, std::string_view server_name) {
                           static_cast<unsigned short>(name.size())) == WOLFSSL_SUCCESS;
 }
 
-// Without its face of OpenSSL wolfSSL keeps no chain; this is the one time that it shows it.
+// wolfSSL without its OpenSSL layer keeps no chain; this is the one time that it shows it.
 // The verdict stays wolfSSL's own. Called for the peer's own certificate and for each failure.
 int note_chain(int verdict, WOLFSSL_X509_STORE_CTX* store) {
     auto& shown = *static_cast<std::vector<CertificateFacts>*>(store->userCtx);

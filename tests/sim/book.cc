@@ -251,7 +251,9 @@ bool Book::may_cross(const Attempt& attempt) const {
 // when the clock was set back then and the push is one with an older one, whose registration seems
 // to be the later.
 bool Book::is_outdated(const Attempt& attempt) const {
-    if (attempt.status != 410 && attempt.reason != "BadDeviceToken") return false;
+    if (attempt.status != 410 && attempt.reason != "BadDeviceToken" &&
+        attempt.reason != "DeviceTokenNotForTopic")
+        return false;
     return std::ranges::any_of(phones_, [&](const Phone& phone) {
         return phone.device.registration_id == attempt.registration &&
                (phone.renewed >= knocks_[attempt.knock].arrived ||

@@ -72,7 +72,7 @@ public:
     }
     void ask_token(size_t credential, push::TokenFault fault) override {
         if (!seat.is_dead())
-            process_.desks_.front()->post(engine::RenewProviderToken{credential, fault});
+            process_.desks_.front()->post(engine::ReplaceProviderToken{credential, fault});
     }
     void report(const engine::LaneReport& report) override {
         if (seat.is_dead()) return;
@@ -160,7 +160,7 @@ void Process::start() {
     trace_.note("process %u starts", book_.life());
     const Now now = events_.now();
     push::Credential credential(load_signer(), "ABC123DEFG", "DEF123GHIJ");
-    const auto token = credential.mint(now.unix);
+    const auto token = credential.renew(now.unix);
     KNUCKLE_ASSERT(token.has_value());
     book_.mint(*token);
     const UnixTime serial_epoch = engine::serial_epoch(disk_.reader(), now);

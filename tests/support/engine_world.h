@@ -353,7 +353,7 @@ public:
                            .provider_tokens = {},
                            .credentials = {}};
         push::Credential credential(std::move(*signer), "ABC123DEFG", "DEF123GHIJ");
-        seed.provider_tokens.push_back(*credential.mint(now.unix));
+        seed.provider_tokens.push_back(*credential.renew(now.unix));
         if (setup_.worker == 0) seed.credentials.push_back(std::move(credential));
         worker = std::make_unique<engine::Worker>(setup_.options, std::move(seed));
         worker->start(now);
@@ -591,8 +591,9 @@ public:
     }
     void publish(size_t, const push::ProviderToken& token) override { published.push_back(token); }
     void ask_token(size_t credential, push::TokenFault fault) override {
-        ++renewals_asked;
-        if (setup_.worker == 0) messages_.push_back(engine::RenewProviderToken{credential, fault});
+        ++tokens_asked;
+        if (setup_.worker == 0)
+            messages_.push_back(engine::ReplaceProviderToken{credential, fault});
     }
     void report(const engine::LaneReport& report) override { reports.push_back(report); }
     void drained() override { ++drained_count; }
@@ -795,7 +796,7 @@ public:
     std::deque<ArrivedPush> pushes;
     size_t dials_failed = 0;
     std::vector<push::ProviderToken> published;
-    size_t renewals_asked = 0;
+    size_t tokens_asked = 0;
     size_t writes_count = 0;  // asked for
     std::vector<engine::LaneReport> reports;
     size_t drained_count = 0;

@@ -200,7 +200,7 @@ TEST_CASE(
         world.answer(push, {.status = 403, .reason = "ExpiredProviderToken"});
     world.is_answering = true;
     world.run();
-    CHECK(world.renewals_asked == 3);
+    CHECK(world.tokens_asked == 3);
     CHECK(world.published.size() == 1);
     CHECK(world.providers.size() == 2);
     world.pass(seconds(2));
@@ -226,7 +226,7 @@ TEST_CASE("a provider token is renewed before it is too old, and never within tw
     };
     world.start_knocks(1);
     world.pass(minutes(18));
-    CHECK(world.renewals_asked > 1);
+    CHECK(world.tokens_asked > 1);
     CHECK(world.published.size() == 1);
     world.pass(minutes(20));
     CHECK(world.published.size() == 2);

@@ -245,6 +245,25 @@ TEST_CASE("a push that is seen does not vanish into one that is not", "[pending]
     }
 }
 
+TEST_CASE("what goes out again and is seen does for what is not, and comes back later",
+          "[pending]") {
+    Hands hands;
+    push::Job& seen = hands.waiting("anna", "seen");
+    CHECK(&hands.next() == &seen);
+    push::Job& unseen = hands.waiting("anna", "unseen");
+    unseen.is_background = true;
+    CHECK(&hands.next() == &unseen);
+    hands.pending.add(seen);
+    hands.pending.add(unseen);
+    hands.fail(seen);
+    hands.pending.resubmit(seen);
+    CHECK(hands.dispatcher.jobs_count() == 2);
+    hands.fail(unseen);
+    hands.pending.resubmit(unseen);
+    CHECK(hands.dispatcher.jobs_count() == 1);
+    CHECK(hands.take_all() == Texts{"seen"});
+}
+
 TEST_CASE("a phone of which the environment is not known has one push for both lanes",
           "[pending]") {
     Hands hands;

@@ -25,7 +25,7 @@ struct Keeper {
 
 TEST_CASE("a provider token is ready to be sent and says when it was made", "[push]") {
     Keeper keeper;
-    const Result<ProviderToken> token = keeper.credential.mint(keeper.start);
+    const Result<ProviderToken> token = keeper.credential.renew(keeper.start);
     REQUIRE(token);
     CHECK(token->authorization.starts_with("bearer ey"));
     CHECK(token->issued == keeper.start);
@@ -33,7 +33,7 @@ TEST_CASE("a provider token is ready to be sent and says when it was made", "[pu
 
 TEST_CASE("it is replaced at fifty minutes, and never within twenty", "[push]") {
     Keeper keeper;
-    REQUIRE(keeper.credential.mint(keeper.start));
+    REQUIRE(keeper.credential.renew(keeper.start));
     CHECK_FALSE(keeper.credential.may_renew(keeper.start + minutes(19)));
     CHECK(keeper.credential.may_renew(keeper.start + minutes(20)));
     CHECK_FALSE(keeper.credential.is_due(keeper.start + minutes(49)));
@@ -42,7 +42,7 @@ TEST_CASE("it is replaced at fifty minutes, and never within twenty", "[push]") 
 
 TEST_CASE("a token from a future that the clock took back is replaced", "[push]") {
     Keeper keeper;
-    REQUIRE(keeper.credential.mint(keeper.start));
+    REQUIRE(keeper.credential.renew(keeper.start));
     const UnixTime earlier = from_unix_seconds(to_unix_seconds(keeper.start) - 3'600);
     CHECK(keeper.credential.is_due(earlier));
     CHECK(keeper.credential.may_renew(earlier));
@@ -52,11 +52,11 @@ TEST_CASE("a token from a future that the clock took back is replaced", "[push]"
 TEST_CASE("a token that came too soon is put aside for the one before it, while that is valid",
           "[push]") {
     Keeper keeper;
-    const auto first = keeper.credential.mint(keeper.start);
+    const auto first = keeper.credential.renew(keeper.start);
     REQUIRE(first);
     CHECK_FALSE(keeper.credential.may_restore(keeper.start));  // there is none before it
     const UnixTime later = keeper.start + minutes(50);
-    const auto second = keeper.credential.mint(later);
+    const auto second = keeper.credential.renew(later);
     REQUIRE(second);
     CHECK_FALSE(second->is_restored);
     REQUIRE(keeper.credential.may_restore(later + minutes(1)));
@@ -69,14 +69,14 @@ TEST_CASE("a token that came too soon is put aside for the one before it, while 
     CHECK_FALSE(keeper.credential.is_due(later + minutes(7)));
     // When it is too old, the other comes back and lives its own life.
     REQUIRE(keeper.credential.is_due(later + minutes(8)));
-    const auto again = keeper.credential.mint(later + minutes(8));
+    const auto again = keeper.credential.renew(later + minutes(8));
     REQUIRE(again);
     CHECK(again->authorization == second->authorization);
     CHECK_FALSE(again->is_restored);
     CHECK_FALSE(keeper.credential.may_restore(later + minutes(9)));
     CHECK_FALSE(keeper.credential.may_renew(later + minutes(19)));
     CHECK(keeper.credential.is_due(later + minutes(50)));
-    const auto third = keeper.credential.mint(later + minutes(50));
+    const auto third = keeper.credential.renew(later + minutes(50));
     REQUIRE(third);
     CHECK(third->issued == later + minutes(50));
 }
@@ -84,13 +84,13 @@ TEST_CASE("a token that came too soon is put aside for the one before it, while 
 TEST_CASE("a token that is old enough is not too new, and one of hours ago is no way out",
           "[push]") {
     Keeper keeper;
-    REQUIRE(keeper.credential.mint(keeper.start));
+    REQUIRE(keeper.credential.renew(keeper.start));
     SECTION("it has been shown for long") {
-        REQUIRE(keeper.credential.mint(keeper.start + minutes(30)));
+        REQUIRE(keeper.credential.renew(keeper.start + minutes(30)));
         CHECK_FALSE(keeper.credential.may_restore(keeper.start + minutes(50)));
     }
     SECTION("the gateway slept between") {
-        REQUIRE(keeper.credential.mint(keeper.start + hours(3)));
+        REQUIRE(keeper.credential.renew(keeper.start + hours(3)));
         CHECK_FALSE(keeper.credential.may_restore(keeper.start + hours(3)));
     }
     SECTION("a restart remembers the one before") {

@@ -70,10 +70,10 @@ TEST_CASE("a bad token costs a device only when the lane is known to work", "[pu
 
 TEST_CASE("a token that may be of the other environment is tried there once, at once", "[push]") {
     Case bad(Outcome::bad_token);
-    CHECK_FALSE(bad.judged().takes_twin);
+    CHECK_FALSE(bad.judged().crosses);
     bad.standing.has_twin = true;
     CHECK(bad.wait() == Duration{});
-    CHECK(bad.judged().takes_twin);
+    CHECK(bad.judged().crosses);
     bad.job.has_crossed = true;
     CHECK(bad.judged().action == Action::forget);
     bad.standing.has_delivered = false;
@@ -86,7 +86,7 @@ TEST_CASE("what is of no use any more is not tried in the other environment", "[
     bad.now.unix = bad.job.expires;
     const Verdict verdict = bad.judged();
     CHECK(verdict.action == Action::finish);
-    CHECK_FALSE(verdict.takes_twin);
+    CHECK_FALSE(verdict.crosses);
 }
 
 TEST_CASE("a push the provider never saw is repeated at once, whatever was tried before",

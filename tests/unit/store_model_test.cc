@@ -149,6 +149,7 @@ public:
         tokens.erase(token);
         return WriteStatus::done;
     }
+    // The rule has its own test (store_pending_row_test.cc); here it is about the rows around it.
     WriteStatus apply(const PutPending& change) {
         const auto key = std::pair(change.pending.account, change.pending.device);
         if (!devices.contains(key)) return WriteStatus::not_found;

@@ -151,7 +151,7 @@ inline Pending a_pending(const Device& device, uint64_t serial) {
     pending.device = device.id;
     pending.app = "chat";
     pending.serial = serial;
-    pending.accepted = kNoon + seconds(static_cast<int64_t>(serial));
+    pending.accepted = kNoon + seconds(static_cast<int64_t>(serial % 86'400));
     pending.expires = pending.accepted + hours(1);
     pending.push = id_of("push " + std::to_string(serial));
     pending.payload = "{\"aps\":{\"content-available\":" + std::to_string(serial) + "}}";

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -28,7 +29,6 @@
 #include "engine/serials.h"
 #include "metrics/render.h"
 #include "net/listener.h"
-#include "net/loop.h"
 #include "net/mailbox.h"
 #include "net/signals.h"
 #include "store/chores.h"
@@ -488,6 +488,15 @@ void raise_descriptor_limit() {
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
+// Names are looked up by libuv's threads, which all loops share and which are started by the first
+// look-up. With the usual four, a resolver that does not answer for one provider's name would keep
+// the dials to the others waiting.
+void widen_resolver() {
+    constexpr int kKeepTheOperators = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
+    static_cast<void>(::setenv("UV_THREADPOOL_SIZE", "16", kKeepTheOperators));
+}
+
 log::Level to_level(const std::string& name) {
     if (name == "error") return log::Level::error;
     if (name == "warning") return log::Level::warning;
@@ -502,7 +511,7 @@ int serve(const std::string& config_path, const config::Config& config) {
     // a peer that is gone is an error of the write, not the end of the process
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    net::widen_resolver();
+    widen_resolver();
     Assembly assembly;
     const std::vector<config::Mistake> mistakes = assemble(config, assembly);
     for (const config::Mistake& mistake : mistakes) {

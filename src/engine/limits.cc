@@ -70,8 +70,8 @@ KnockPass Limits::check_knock(
     KnockPass pass;
     pass.at = now;
     bool is_noisy = false;  // has used up his own token, which is therefore checked first
-    // It goes out when all let it. One that refuses is enough, unless its place is held late: who is
-    // not noisy gets the one after it.
+    // It goes out when all let it. One that refuses is enough, unless its place is held late: who
+    // is not noisy gets the one after it.
     const auto check = [&](KnockPass::Place& place, Limit limit, ByteView who, size_t space) {
         place.limit = limit;
         place.key = limiter_.key(limit, who, space);

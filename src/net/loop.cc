@@ -2,7 +2,6 @@
 #include "net/loop.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <ctime>
 #include <unistd.h>
 
@@ -260,12 +259,6 @@ void Loop::finish(io::ConnId id) {
 
 void Loop::close(io::ConnId id) {
     if (Conn* const conn = state_->find(id)) net::close(*conn);
-}
-
-void widen_resolver() {
-    constexpr int kKeepTheOperators = 0;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
-    static_cast<void>(::setenv("UV_THREADPOOL_SIZE", "16", kKeepTheOperators));
 }
 
 }  // namespace knuckle::net

@@ -32,12 +32,6 @@ inline constexpr Duration kKeepAliveAfter = seconds(60);
 
 inline constexpr int kListenBacklog = 4'096;
 
-// Names are looked up by libuv's threads, which all loops share and which are started by the first
-// look-up. With the usual four, a resolver that does not answer for one provider's name would keep
-// the dials to the others waiting; so there are sixteen, unless UV_THREADPOOL_SIZE says otherwise.
-// Before the first loop, while there is one thread.
-void widen_resolver();
-
 struct LoopOptions {
     size_t connections_max = 1'024;
 };

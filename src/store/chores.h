@@ -32,9 +32,10 @@ inline constexpr Duration kFirstSweepAfter = minutes(1);
 inline constexpr Duration kSweepEvery = hours(1);
 inline constexpr Duration kChoreRetryAfter = minutes(1);
 // A step takes a core and the disk, and where cores are few, a knock that comes meanwhile waits for
-// its end. Steps that fill one part in 200 of the time meet fewer than one knock in a hundred. A slow disk's steps rest
-// no longer than kRestMax, so that a round ends in hours (docs/adr/0013): most of such a step is
-// waiting, which disturbs nobody. Very long ones take at most a fifth of the time.
+// its end. Steps that fill one part in 200 of the time meet fewer than one knock in a hundred. A
+// slow disk's steps rest no longer than kRestMax, so that a round ends in hours
+// (docs/adr/0013): most of such a step is waiting, which disturbs nobody. Very long ones take at
+// most a fifth of the time.
 inline constexpr int64_t kRestPerStep = 200;
 inline constexpr int64_t kRestPerLongStep = 4;
 inline constexpr Duration kRestMin = milliseconds(20);

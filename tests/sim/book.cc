@@ -101,8 +101,6 @@ uint64_t Book::say(size_t person, bool is_low) {
 void Book::arrive(uint64_t number) {
     BookedKnock& knock = knocks_[number];
     knock.arrived = events_.now().instant;
-    // The push that stands for it may have been made before.
-    knock.accepted = events_.earliest_civil(*knock.arrived + swarm_.deferral_max() * -1);
     ++open_;
     trace_.note(
         "knock %lu for person %zu arrived%s", number, knock.person, knock.is_low ? ", low" : "");
@@ -137,9 +135,11 @@ void Book::check_promise(uint64_t number) {
 //
 // And a push that is deferred knows only the phones that were there when it was made.
 bool Book::is_excused(const BookedKnock& knock, const Phone& phone) const {
+    // The push that stands for it may have been made before, or after the clock was set back.
+    const UnixTime accepted = events_.earliest_civil(*knock.arrived + swarm_.deferral_max() * -1);
     return !phone.is_alive || phone.dead_until + swarm_.deferral_max() >= *knock.arrived ||
            phone.touched >= *knock.arrived ||
-           knock.accepted + swarm_.expiration <= events_.latest_civil() + push::kRetryMax;
+           accepted + swarm_.expiration <= events_.latest_civil() + push::kRetryMax;
 }
 
 // The provider said no, for good, to this knock's push or to one that took its place or

@@ -35,8 +35,7 @@ struct BookedKnock {
     size_t person = 0;
     bool is_low = false;  // a push that nobody sees will do
     std::optional<Instant> arrived;
-    UnixTime accepted{};  // by the gateway's clock, or earlier
-    int status = 0;       // 0: not answered
+    int status = 0;  // 0: not answered
 };
 
 // One try to push, as the provider saw it.

@@ -31,6 +31,7 @@ public:
     Candidate(const test::TempDir& dir, uint64_t tokens)
         : tokens_(tokens), folder_(dir / std::to_string(tokens)) {
         test::GatewayConfig config(dir);
+        config.environment = "production";  // where the devices of fill_store() are proven
         config.folder = folder_;
         config.data_dir = folder_ + "/data";
         static_cast<void>(fill_store(config.data_dir, {.tokens = tokens}));

@@ -28,8 +28,9 @@ struct Hands {
         job->serial = ++last_serial;
         return *job;
     }
-    push::Job& waiting(const std::string& device, const std::string& text) {
+    push::Job& waiting(const std::string& device, const std::string& text, uint16_t lane = 0) {
         push::Job& one = job(device, text);
+        one.lane = lane;  // it waits in none yet
         dispatcher.submit(one, kNow);
         return one;
     }
@@ -269,30 +270,22 @@ TEST_CASE("a phone of which the environment is not known has one push for both l
     Hands hands;
     hands.dispatcher.pair(0, 1);
     push::Job& one = hands.waiting("anna", "one");
-    push::Payload* const payload = hands.dispatcher.copy_payload("other");
-    push::Job* const other = hands.dispatcher.admit(1, *payload);
-    REQUIRE(other != nullptr);
-    other->device = one.device;
-    hands.dispatcher.submit(*other, kNow);
-    hands.pending.add(*other);
+    push::Job& other = hands.waiting("anna", "other", 1);
+    hands.pending.add(other);
     hands.pending.add(one);
     CHECK(hands.dispatcher.jobs_count() == 1);
     CHECK(hands.counters.pushes_superseded.get() == 1);
-    hands.done(*other);
+    hands.done(other);
 }
 
 TEST_CASE("each lane has its own push to a phone", "[pending]") {
     Hands hands;
     push::Job& one = hands.waiting("anna", "one");
-    push::Payload* const payload = hands.dispatcher.copy_payload("other");
-    push::Job* const other = hands.dispatcher.admit(1, *payload);
-    REQUIRE(other != nullptr);
-    other->device = one.device;
-    hands.dispatcher.submit(*other, kNow);
+    push::Job& other = hands.waiting("anna", "other", 1);
     hands.pending.add(one);
-    hands.pending.add(*other);
+    hands.pending.add(other);
     CHECK(hands.dispatcher.jobs_count() == 2);
-    hands.done(*other);
+    hands.done(other);
     hands.done(one);
 }
 

@@ -109,10 +109,7 @@ WOLF_SP := $(DEPS_OBJ)/wolfssl/sp_x86_64_asm.S
 WOLF_D += -DWOLFSSL_X86_64_BUILD -DHAVE_AESGCM -maes -mpclmul
 endif
 
-# mdb.c goes through a filter too: LMDB 0.9.26-0.9.31
-# destroy the robust mutexes in the lock file when the last user closes, and a
-# process that opens at that moment gets EINVAL from then on (upstream took it
-# out again in 0.9.32).
+# mdb.c goes through a filter too, see mdb.awk.
 LMDB_C := libraries/liblmdb/midl.c
 LMDB_M := $(DEPS_OBJ)/lmdb/mdb.c
 LMDB_D := -DMDB_USE_ROBUST=1 -I$(DEPS_SRC)/lmdb/libraries/liblmdb
@@ -159,9 +156,8 @@ ifneq ($(WOLF_SP),)
 $(WOLF_SP): $(DEPS_SRC)/wolfssl/wolfcrypt/src/sp_x86_64_asm.S $(DEPS_DIR)/wolfssl/vzeroupper.awk ; @mkdir -p $(@D) && awk -f $(DEPS_DIR)/wolfssl/vzeroupper.awk $< >$@.tmp && mv $@.tmp $@
 $(WOLF_SP_O): $(WOLF_SP) $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))
 endif
-$(LMDB_M): $(DEPS_SRC)/lmdb/libraries/liblmdb/mdb.c
-	@mkdir -p $(@D) && sed '/pthread_mutex_destroy(env->me_txns->mti_[rw]mutex);/d' $< >$@.tmp && \
-	  test $$(( $$(wc -l <$<) - $$(wc -l <$@.tmp) )) = 2 && mv $@.tmp $@
+$(LMDB_M): $(DEPS_SRC)/lmdb/libraries/liblmdb/mdb.c $(DEPS_DIR)/lmdb/mdb.awk
+	@mkdir -p $(@D) && awk -f $(DEPS_DIR)/lmdb/mdb.awk $< >$@.tmp && mv $@.tmp $@
 $(LMDB_MO): $(LMDB_M) $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D))
 
 $(DEPS_OBJ)/nghttp2/includes/nghttp2/nghttp2ver.h: $(DEPS_SRC)/nghttp2/lib/includes/nghttp2/nghttp2ver.h.in

@@ -40,15 +40,15 @@ public:
         config.point_to(*apns_);
         gateway_ = std::make_unique<test::Gateway>(KNUCKLE_BINARY, config);
         gateway_->wait_until_ready();
-        load_ = std::make_unique<Load>(LoadOptions{
-            .port = gateway_->port(), .connections = kConnections, .token = [this](uint64_t) {
-                return token_text(random_.below(tokens_));
-            }});
     }
 
     void measure() {
+        // A new one: while the others have their turns, connections would idle out.
+        Load load({.port = gateway_->port(),
+                   .connections = kConnections,
+                   .token = [this](uint64_t) { return token_text(random_.below(tokens_)); }});
         const Duration before = cpu_time_of(pid());
-        const Sample sample = load_->run({.rate = 0, .duration = kRoundTime});
+        const Sample sample = load.run({.rate = 0, .duration = kRoundTime});
         const Duration used = cpu_time_of(pid()) - before;
         cpu_us_.push_back(static_cast<double>(to_us(used)) / static_cast<double>(sample.answered));
         rate_.push_back(static_cast<double>(sample.answered) * 1e9 /
@@ -78,7 +78,6 @@ private:
     Random random_{1};
     std::unique_ptr<test::ApnsProcess> apns_;
     std::unique_ptr<test::Gateway> gateway_;
-    std::unique_ptr<Load> load_;
     std::vector<double> cpu_us_;
     std::vector<double> rate_;
     uint64_t refused_ = 0;

@@ -392,7 +392,7 @@ Result<void> Committer::State::count_pending() {
     constexpr size_t kRowsAtOnce = 1'000;
     ledger.forget();  // what was counted by an attempt that failed
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
-    rows = Rows(transaction.get(), env_state.tree);
+    rows = Rows(transaction.get(), env_state);
     const RowKey front(Table::pending);
     for (RowKey from = front;;) {
         const auto found = KNUCKLE_TRY(rows.list(front, from, kRowsAtOnce));
@@ -434,7 +434,7 @@ Result<void> Committer::State::apply_all(std::span<const Write> writes,
                                          std::span<WriteStatus> statuses) {
     if (!has_counted) KNUCKLE_TRY(count_pending());
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env_state.lmdb.get()));
-    rows = Rows(transaction.get(), env_state.tree);
+    rows = Rows(transaction.get(), env_state);
     for (size_t i = 0; i < writes.size(); ++i) {
         statuses[i] = KNUCKLE_TRY(
             std::visit([this](const auto& change) { return apply(change); }, writes[i].change));
@@ -444,7 +444,7 @@ Result<void> Committer::State::apply_all(std::span<const Write> writes,
 
 Result<Expired> Committer::State::expire(std::span<const LookupHash> tokens, UnixTime now) {
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env_state.lmdb.get()));
-    rows = Rows(transaction.get(), env_state.tree);
+    rows = Rows(transaction.get(), env_state);
     Expired expired;
     // By device, whose list is then looked through once for all of them.
     std::map<std::pair<Uuid, Uuid>, std::vector<LookupHash>> by_device;
@@ -495,9 +495,9 @@ Result<Expired> Committer::expire(std::span<const LookupHash> tokens, UnixTime n
 }
 
 Result<void> Committer::probe() {
-    const Env::State& env = state_->env_state;
+    Env::State& env = state_->env_state;
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env.lmdb.get()));
-    Rows rows(transaction.get(), env.tree);
+    Rows rows(transaction.get(), env);
     KNUCKLE_TRY(rows.put(RowKey(Table::format), encode_format(kSchemaVersion)));
     return transaction.commit();
 }

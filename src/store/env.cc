@@ -191,7 +191,7 @@ Result<void> open_schema(Env::State& state, const std::string& directory, UnixTi
             "the database was written by a newer Knuckle; install that version or a later one",
             static_cast<int32_t>(version));
     }
-    Rows rows(txn.get(), state.tree);
+    Rows rows(txn.get(), state);
     if (version == 0) {
         KNUCKLE_TRY(put_version(rows));
         KNUCKLE_TRY(note_current_key(rows, state.keys, vault, random));

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "store/device_changes.h"
 #include "store/env.h"
 #include "store/file.h"
 
@@ -24,6 +25,7 @@ struct Env::State {
     File lock;  // released last
     std::unique_ptr<MDB_env, CloseEnv> lmdb;
     MDB_dbi tree = 0;
+    DeviceChanges device_changes;
 
     State() = default;
     State(const State&) = delete;

@@ -47,7 +47,7 @@ Result<bool> Resealer::step() {
     if (!is_under_way()) return false;
     if (!std::exchange(is_begun_, true)) begin();
     Transaction transaction = KNUCKLE_TRY(Transaction::begin_write(env_.lmdb.get()));
-    Rows rows(transaction.get(), env_.tree);
+    Rows rows(transaction.get(), env_);
     Visit met = KNUCKLE_TRY(visit(transaction));
     uint64_t resealed = 0;
     for (const RowKey& key : met.retiring) {

@@ -8,7 +8,7 @@ namespace knuckle::store {
 Result<std::optional<ByteView>> Rows::get(const RowKey& key) {
     MDB_val lmdb_key = to_val(key.view());
     MDB_val lmdb_value;
-    const int code = mdb_get(txn_, tree_, &lmdb_key, &lmdb_value);
+    const int code = mdb_get(txn_, env_->tree, &lmdb_key, &lmdb_value);
     if (code == MDB_NOTFOUND) return std::optional<ByteView>();
     if (code != 0) return storage_error(code);
     return std::optional(to_view(lmdb_value));
@@ -17,23 +17,31 @@ Result<std::optional<ByteView>> Rows::get(const RowKey& key) {
 Result<bool> Rows::has(const RowKey& key) { return KNUCKLE_TRY(get(key)).has_value(); }
 
 Result<void> Rows::put(const RowKey& key, ByteView value) {
+    note_change(key);
     MDB_val lmdb_key = to_val(key.view());
     MDB_val lmdb_value = to_val(value);
-    const int code = mdb_put(txn_, tree_, &lmdb_key, &lmdb_value, 0);
+    const int code = mdb_put(txn_, env_->tree, &lmdb_key, &lmdb_value, 0);
     if (code != 0) return storage_error(code);
     return {};
 }
 
 Result<void> Rows::erase(const RowKey& key) {
+    note_change(key);
     MDB_val lmdb_key = to_val(key.view());
-    const int code = mdb_del(txn_, tree_, &lmdb_key, nullptr);
+    const int code = mdb_del(txn_, env_->tree, &lmdb_key, nullptr);
     if (code != 0 && code != MDB_NOTFOUND) return storage_error(code);
     return {};
 }
 
+void Rows::note_change(const RowKey& key) {
+    if (!RowKey(Table::devices).is_front_of(key.view())) return;
+    const auto ref = parse_device_key(key.view());
+    if (ref) env_->device_changes.note(ref->account, mdb_txn_id(txn_));
+}
+
 Result<std::vector<RowKey>> Rows::list(const RowKey& front, size_t count_max) {
     std::vector<RowKey> keys;
-    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, tree_));
+    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, env_->tree));
     MDB_val lmdb_key = to_val(front.view());
     MDB_val lmdb_value;
     for (MDB_cursor_op move = MDB_SET_RANGE; keys.size() < count_max; move = MDB_NEXT) {
@@ -47,7 +55,7 @@ Result<std::vector<RowKey>> Rows::list(const RowKey& front, size_t count_max) {
 
 Result<std::vector<RowView>> Rows::list(const RowKey& front, const RowKey& from, size_t count_max) {
     std::vector<RowView> rows;
-    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, tree_));
+    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, env_->tree));
     MDB_val lmdb_key = to_val(from.view());
     MDB_val lmdb_value;
     for (MDB_cursor_op move = MDB_SET_RANGE; rows.size() < count_max; move = MDB_NEXT) {
@@ -64,7 +72,7 @@ Result<void> Rows::erase_all(const RowKey& front) {
 }
 
 Result<std::optional<RowKey>> Rows::last(const RowKey& front, const RowKey& bound) {
-    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, tree_));
+    Cursor cursor = KNUCKLE_TRY(Cursor::open(txn_, env_->tree));
     MDB_val lmdb_key = to_val(bound.view());
     MDB_val lmdb_value;
     // The first row that is not less than the bound, or behind the end of the tree.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of the tree within one transaction, which reads or writes. An error is LMDB's, and the
-// transaction is then good for nothing but an abort.
+// transaction is then good for nothing but an abort. All writing goes through here, and so it is
+// here that a change of a device is noted for the readers (store/device_changes.h).
 // A value that was found stays where it is only until the next write, or the transaction's end.
 // Owner and thread: the transaction's.
 #pragma once
@@ -14,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "store/env.h"
 #include "store/schema.h"
 
 namespace knuckle::store {
@@ -26,7 +28,7 @@ struct RowView {
 class Rows {
 public:
     Rows() = default;
-    Rows(MDB_txn* txn, MDB_dbi tree) : txn_(txn), tree_(tree) {}
+    Rows(MDB_txn* txn, Env::State& env) : txn_(txn), env_(&env) {}
 
     Result<std::optional<ByteView>> get(const RowKey& key);
     Result<bool> has(const RowKey& key);
@@ -43,8 +45,10 @@ public:
     Result<std::optional<RowKey>> last(const RowKey& front, const RowKey& bound);
 
 private:
+    void note_change(const RowKey& key);
+
     MDB_txn* txn_ = nullptr;
-    MDB_dbi tree_ = 0;
+    Env::State* env_ = nullptr;
 };
 
 }  // namespace knuckle::store

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "store/lmdb_env.h"
+#include "store/recent_targets.h"
 #include "store/schema.h"
 #include "store/vault.h"
 
@@ -26,7 +27,8 @@ uint64_t fingerprint(const DeviceRecord& record) {
 }  // namespace
 
 struct Reader::State {
-    explicit State(const Env& env) : tree(env.state().tree), vault(env.state().keys) {
+    explicit State(const Env& env)
+        : tree(env.state().tree), vault(env.state().keys), recent(env.state().device_changes) {
         // A reader that cannot begin finds everything damaged, and tries again with each snapshot.
         lmdb = env.state().lmdb.get();
         begin();
@@ -92,6 +94,7 @@ struct Reader::State {
     uint64_t damaged_count = 0;
     PlainBytes plain;
     Target target;
+    RecentTargets recent;
     std::array<uint64_t, kDevicesPerAccountMax> visited;
 };
 
@@ -185,13 +188,29 @@ Lookup Snapshot::find_token(std::string_view app, std::string_view text, TokenOw
     const RowKey key = hashed_key(Table::tokens, state_->vault.hash(Table::tokens, app, text));
     TokenRecord record;
     const Lookup status = state_->open_token(key, record);
-    if (status == Lookup::found) owner = {record.account, record.device, record.expires};
+    if (status != Lookup::found) return status;
+    state_->recent.prefetch(record.account);
+    owner = {record.account, record.device, record.expires};
     return status;
 }
 
-Snapshot::TargetScan Snapshot::begin_targets(const Uuid& account) { return {.account = account}; }
-
 const Target* Snapshot::next_target(TargetScan& scan) {
+    Reader::State& state = *state_;
+    if (!scan.is_begun && state.is_open && state.recent.find(scan.account, state.target)) {
+        scan.is_begun = scan.is_recalled = true;
+        scan.status = Lookup::found;
+        return &state.target;
+    }
+    if (scan.is_recalled) return nullptr;
+    const Target* const target = search_target(scan);
+    const bool is_only_one = target == nullptr && scan.visited == 1;
+    if (is_only_one && scan.status == Lookup::found) {
+        state.recent.keep(scan.account, mdb_txn_id(state.txn), state.target);
+    }
+    return target;
+}
+
+const Target* Snapshot::search_target(TargetScan& scan) {
     Reader::State& state = *state_;
     const RowKey front = devices_of(scan.account);
     while (scan.visited < state.visited.size()) {

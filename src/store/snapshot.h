@@ -12,6 +12,7 @@
 // means that the row is there but does not open or decode, or that LMDB failed: answer 503, never
 // "not found", because clients forget what is not found. A list that is `damaged` still holds every
 // row that is sound. find_token and for_each_target are the path of a knock: they allocate nothing.
+// The target of accounts that have one is remembered (store/recent_targets.h).
 // Owner: engine::Worker.  Thread: its worker's.  Limit: one snapshot of a reader at a time.
 #pragma once
 
@@ -107,7 +108,7 @@ public:
     // name or id, but not list or visit others.
     template <typename Visit>
     [[nodiscard]] Lookup for_each_target(const Uuid& account, Visit visit) {
-        TargetScan scan = begin_targets(account);
+        TargetScan scan{.account = account};
         while (const Target* target = next_target(scan)) visit(*target);
         return scan.status;
     }
@@ -151,6 +152,7 @@ private:
         Lookup status = Lookup::absent;  // found once a device of the account was seen
         size_t visited = 0;              // how many registration ids the reader remembers
         bool is_begun = false;
+        bool is_recalled = false;  // from memory, and so it is the only one
     };
 
     struct PendingScan {
@@ -161,8 +163,8 @@ private:
 
     explicit Snapshot(Reader::State& state);
     [[nodiscard]] bool next_pending(PendingScan& scan);
-    [[nodiscard]] TargetScan begin_targets(const Uuid& account);
     [[nodiscard]] const Target* next_target(TargetScan& scan);
+    [[nodiscard]] const Target* search_target(TargetScan& scan);
 
     Reader::State* state_;
 };

@@ -128,7 +128,7 @@ Result<Progress> Sweep::State::sweep_tokens(UnixTime now) {
     std::optional<RowKey> after;
     {
         const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
-        Rows rows(txn.get(), env_state.tree);
+        Rows rows(txn.get(), env_state);
         size_t looked_at = 0;
         for (const RowView& row :
              KNUCKLE_TRY(rows.list(RowKey(table), next, kSweepTokensMax + 1))) {
@@ -158,7 +158,7 @@ Result<std::vector<Write>> Sweep::State::find_idle(UnixTime now,
                                                    Progress& progress,
                                                    std::optional<RowKey>& after) {
     const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
-    Rows rows(txn.get(), env_state.tree);
+    Rows rows(txn.get(), env_state);
     std::vector<Write> idle;
     size_t looked_at = 0;
     size_t to_erase = 0;
@@ -198,7 +198,7 @@ Result<Progress> Sweep::State::sweep_accounts(UnixTime now) {
 
 Result<size_t> Sweep::State::count_old_feedback(UnixTime now, uint64_t& last) {
     const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
-    Rows rows(txn.get(), env_state.tree);
+    Rows rows(txn.get(), env_state);
     size_t count = 0;
     size_t looked_at = 0;
     for (const RowView& row : KNUCKLE_TRY(rows.list(RowKey(table), next, kFeedbackTrimMax))) {

@@ -252,7 +252,7 @@ public:
     template <typename Change>
     void tamper(Change change) {
         Transaction txn = begin_write();
-        Rows rows(txn.get(), env_->state().tree);
+        Rows rows(txn.get(), env_->state());
         change(rows);
         REQUIRE(txn.commit());
     }

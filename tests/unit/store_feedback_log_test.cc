@@ -56,7 +56,7 @@ struct Log {
     }
     size_t latest_count() {
         const Transaction txn = shelf.begin_read();
-        Rows rows(txn.get(), shelf.env().state().tree);
+        Rows rows(txn.get(), shelf.env().state());
         return must(rows.list(RowKey(Table::latest_feedback))).size();
     }
 };
@@ -192,7 +192,7 @@ TEST_CASE("On disk no event says which device it is about", "[store][feedback]")
     Log log;
     log.append("phone");
     const Transaction txn = log.shelf.begin_read();
-    Rows rows(txn.get(), log.shelf.env().state().tree);
+    Rows rows(txn.get(), log.shelf.env().state());
     const std::string value(as_text(must(rows.get(feedback_key(1))).value()));
     CHECK(value.find(as_text(id_of("phone").view())) == std::string::npos);
     CHECK(value.find("Unregistered") == std::string::npos);

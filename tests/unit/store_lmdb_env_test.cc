@@ -16,20 +16,20 @@ using namespace knuckle::store;
 
 TEST_CASE("A transaction counts only once it is committed", "[store][lmdb_env]") {
     Shelf shelf;
-    const Env::State& env = shelf.env().state();
+    Env::State& env = shelf.env().state();
     const RowKey key = account_key(id_of("anna"));
     const auto has_row = [&] {
         Transaction txn = shelf.begin_read();
-        return must(Rows(txn.get(), env.tree).has(key));
+        return must(Rows(txn.get(), env).has(key));
     };
     {
         Transaction txn = shelf.begin_write();
-        REQUIRE(Rows(txn.get(), env.tree).put(key, as_bytes("value")));
+        REQUIRE(Rows(txn.get(), env).put(key, as_bytes("value")));
     }
     CHECK_FALSE(has_row());
     {
         Transaction txn = shelf.begin_write();
-        REQUIRE(Rows(txn.get(), env.tree).put(key, as_bytes("value")));
+        REQUIRE(Rows(txn.get(), env).put(key, as_bytes("value")));
         Transaction moved = std::move(txn);
         CHECK(txn.get() == nullptr);
         CHECK(moved.commit());

@@ -418,8 +418,7 @@ void live_through(uint64_t seed, int batches) {
     FeedbackPage page;
     CHECK(shelf.snapshot().read_feedback(0, 1'000, page) == Lookup::absent);
     const Transaction txn = shelf.begin_read();
-    CHECK(must(Rows(txn.get(), shelf.env().state().tree).list(RowKey(Table::latest_feedback)))
-              .empty());
+    CHECK(must(Rows(txn.get(), shelf.env().state()).list(RowKey(Table::latest_feedback))).empty());
     CHECK(model.feedback_count > 30);
 }
 

@@ -20,7 +20,7 @@ namespace {
 struct Lists {
     Shelf shelf;
     Transaction txn = shelf.begin_write();
-    Rows rows{txn.get(), shelf.env().state().tree};
+    Rows rows{txn.get(), shelf.env().state()};
     OwnedTokens owned{rows};
 
     [[nodiscard]] bool remove(const DeviceRef& ref, const std::vector<LookupHash>& tokens) {

@@ -17,7 +17,7 @@ namespace {
 struct Tree {
     Shelf shelf;
     Transaction txn = shelf.begin_write();
-    Rows rows{txn.get(), shelf.env().state().tree};
+    Rows rows{txn.get(), shelf.env().state()};
 
     explicit Tree(const std::vector<std::string>& names) {
         for (const std::string& name : names) REQUIRE(rows.put(key(name), as_bytes(name)));

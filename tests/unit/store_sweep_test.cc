@@ -61,13 +61,13 @@ struct Swept {
     }
     uint32_t tally_of(const Account& account) {
         Transaction txn = shelf.begin_write();
-        Rows rows(txn.get(), shelf.env().state().tree);
+        Rows rows(txn.get(), shelf.env().state());
         return must(OwnedTokens(rows).count(account.id));
     }
     // Rows of any table whose key begins with the account's id.
     size_t rows_of(const Account& account) {
         const Transaction txn = shelf.begin_read();
-        Rows rows(txn.get(), shelf.env().state().tree);
+        Rows rows(txn.get(), shelf.env().state());
         size_t count = 0;
         for (const Table table : {Table::accounts,
                                   Table::devices,

@@ -56,7 +56,7 @@ Result<Env> open_on(const Shelf& shelf, UnixTime day) {
 
 std::optional<uint32_t> version_of(Shelf& shelf) {
     const Transaction txn = shelf.begin_read();
-    Rows rows(txn.get(), shelf.env().state().tree);
+    Rows rows(txn.get(), shelf.env().state());
     return decode_format(must(rows.get(RowKey(Table::format))).value());
 }
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Whom the latest knocks went to, so that the next one for the same account need not search its
+// device, unseal and decode it: of accounts with one target, which are nearly all.
+//
+//     recent.prefetch(account);                          as soon as the account is known
+//     if (!recent.find(account, target)) {
+//         ...                                            search; there was this one target only
+//         recent.keep(account, version, target);         the snapshot's version, device_changes.h
+//     }
+//
+// What find() gives is what a search in the current snapshot of the same reader would. The table
+// begins small and doubles while it fills; it then starts empty again, since whatever is missing is
+// found by a search. A full table gives up one of the two that share a bucket.
+// Owner: store::Reader.  Thread: its own.  Limits: kSlotsMax accounts, 128 octets each, which is
+// 16 MiB; registration ids of up to kRegistrationKept characters. Without memory it keeps nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/uuid.h"
+#include "store/device_changes.h"
+#include "store/snapshot.h"
+
+namespace knuckle::store {
+
+class RecentTargets {
+public:
+    static constexpr size_t kSlotsMin = 1'024;
+    static constexpr size_t kSlotsMax = 128 * 1'024;
+    static constexpr size_t kRegistrationKept = 77;
+
+    explicit RecentTargets(const DeviceChanges& changes) : changes_(changes) {}
+    ~RecentTargets();
+    RecentTargets(const RecentTargets&) = delete;
+    RecentTargets& operator=(const RecentTargets&) = delete;
+
+    void prefetch(const Uuid& account) const;
+    [[nodiscard]] bool find(const Uuid& account, Target& target) const;
+    void keep(const Uuid& account, uint64_t version, const Target& target);
+
+    [[nodiscard]] size_t slots() const { return slots_.size(); }
+
+private:
+    struct Slot;
+
+    [[nodiscard]] std::span<Slot> bucket_of(const Uuid& account) const;
+    void grow();
+    void release();
+
+    const DeviceChanges& changes_;
+    std::span<Slot> slots_;
+    size_t used_ = 0;
+    size_t given_up_ = 0;
+};
+
+}  // namespace knuckle::store

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Bytes on their way out: a chain of 16 KiB chunks from a free list, filled by appending, sent with
+// Bytes on their way out: a chain of 8 KiB chunks from a free list, filled by appending, sent with
 // one vectored write, consumed from the front as the kernel takes them.
 //
 //     ChunkPool chunks;                        one per worker
@@ -22,14 +22,17 @@
 
 namespace knuckle {
 
+// Two pages of memory. Most hold one answer and are used in their first page only, but all that are
+// kept are used to their end some day.
 struct Chunk {
-    static constexpr size_t kSize = 16 * 1024;
+    static constexpr size_t kSize = 8 * 1024 - 16;
 
     Chunk* next = nullptr;
     uint32_t begin = 0;  // first byte not yet consumed
     uint32_t end = 0;    // one past the last byte written
     uint8_t bytes[kSize];
 };
+static_assert(sizeof(Chunk) == 8 * 1024);
 
 // Keeps up to kKeptMax free chunks for reuse and frees the rest.
 class ChunkPool {

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/aim.h"
 #include "engine/http_conn.h"
 
 namespace knuckle::engine {
@@ -27,11 +28,6 @@ push::Style style_of(push::Urgency urgency, const AppOptions& app) {
             return app.unspecified_style;
     }
     return push::Style::nothing;
-}
-
-store::ProvenIn proven_in(push::Environment environment) {
-    return environment == push::Environment::production ? store::ProvenIn::production
-                                                        : store::ProvenIn::sandbox;
 }
 
 const char* text_of(push::Trouble trouble) {
@@ -223,57 +219,25 @@ bool Knocks::add_job(Knock& knock,
                      const store::TokenOwner& owner,
                      const store::Target& target,
                      Now now) {
-    std::array<uint8_t, push::kDeviceTokenMax> token;
-    const Result<size_t> token_size = push::apns::decode_token(target.registration_id(), token);
-    if (!token_size) {
+    push::Job* const job = core_.dispatcher.admit(app_lane, payload);
+    if (job == nullptr) return false;
+    const Registration registration{target.registration_id(), target.registered, target.proven_in};
+    if (!aim(*job, registration, core_.options.lanes)) {
         // Apps may register anything; what is not a device token never reaches a request.
+        core_.dispatcher.release(*job);
         core_.counters.pushes[static_cast<size_t>(push::Outcome::bad_token)].add();
         return true;
     }
-    const uint16_t lane = lane_of(target.proven_in, app_lane);
-    push::Job* const job = core_.dispatcher.admit(lane, payload);
-    if (job == nullptr) return false;
-    job->token = token;
-    job->token_size = static_cast<uint16_t>(*token_size);
     job->account = owner.account;
     job->device = target.device;
-    job->registered = target.registered;
-    job->trust = trust_of(target.proven_in, lane);
     job->push = core_.secrets.uuid();
     job->accepted = now.unix;
-    job->expires = now.unix + knock.deferral + core_.options.lanes[lane].service.expiration;
+    job->expires = now.unix + knock.deferral + core_.options.lanes[job->lane].service.expiration;
     job->is_background = style == push::Style::background;
     job->serial = serials_.make(now.instant, knock.deferral);
     const Id<Knock> id = knocks_.id_of(knock);
     job->owner = {id.index, id.generation};
     knock.jobs.push_back(*job);
-    return true;
-}
-
-// Of this lane and its twin, the one where the device is known to be good; else this one.
-uint16_t Knocks::lane_of(store::ProvenIn proven, uint16_t lane) const {
-    const uint16_t twin = core_.options.lanes[lane].twin;
-    if (twin == push::kNoTwin) return lane;
-    return proven == proven_in(core_.options.lanes[twin].environment) ? twin : lane;
-}
-
-push::Trust Knocks::trust_of(store::ProvenIn proven, uint16_t lane) const {
-    return proven == proven_in(core_.options.lanes[lane].environment) ? push::Trust::proven
-                                                                      : push::Trust::unproven;
-}
-
-// Takes the job, which waits in no line, to the device as it is now. False: what the app has
-// registered is no device token.
-bool Knocks::aim(push::Job& job, const store::Device& device) const {
-    std::array<uint8_t, push::kDeviceTokenMax> token;
-    const Result<size_t> size = push::apns::decode_token(device.registration_id, token);
-    if (!size) return false;
-    job.token = token;
-    job.token_size = static_cast<uint16_t>(*size);
-    job.registered = device.registered;
-    job.lane = lane_of(device.proven_in, job.lane);
-    job.trust = trust_of(device.proven_in, job.lane);
-    job.has_crossed = false;
     return true;
 }
 
@@ -346,7 +310,8 @@ Knocks::Found Knocks::look_again(push::Job& job) {
     if (lookup == store::Lookup::damaged) return Found::same;
     if (lookup == store::Lookup::absent || !device.is_active || device.is_dead) return Found::gone;
     if (device.registered == job.registered) return Found::same;
-    return aim(job, device) ? Found::registered_again : Found::gone;
+    const Registration registration{device.registration_id, device.registered, device.proven_in};
+    return aim(job, registration, core_.options.lanes) ? Found::registered_again : Found::gone;
 }
 
 void Knocks::finish_job(push::Job& job, const push::Answer& answer, push::Action action, Now now) {
@@ -578,7 +543,8 @@ Knocks::Loaded Knocks::load(const PendingLoader::Row& from, store::Snapshot& sna
         core_.dispatcher.drop_payload(*payload);
         return Loaded::no_room;
     }
-    if (!aim(*job, device)) {
+    const Registration registration{device.registration_id, device.registered, device.proven_in};
+    if (!aim(*job, registration, core_.options.lanes)) {
         core_.dispatcher.release(*job);
         return Loaded::worthless;
     }

@@ -108,9 +108,6 @@ private:
                                const store::TokenOwner& owner,
                                const store::Target& target,
                                Now now);
-    [[nodiscard]] uint16_t lane_of(store::ProvenIn proven, uint16_t lane) const;
-    [[nodiscard]] push::Trust trust_of(store::ProvenIn proven, uint16_t lane) const;
-    [[nodiscard]] bool aim(push::Job& job, const store::Device& device) const;
     void load_more(Now now);
     [[nodiscard]] Loaded load(const PendingLoader::Row& row, store::Snapshot& snapshot, Now now);
     void expire_overdue(Now now);

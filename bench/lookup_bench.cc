@@ -32,7 +32,7 @@ using namespace knuckle::bench;
 constexpr size_t kRounds = 11;
 constexpr size_t kLookups = 50'000;
 constexpr size_t kAnchorKeySize = 16;
-constexpr size_t kAnchorValueSize = 120;  // what a token's row weighs
+constexpr size_t kAnchorValueSize = 120;  // a little more than a token's row weighs
 
 int64_t cpu_ns() {
     timespec time{};

@@ -326,9 +326,8 @@ void Registry::create(const api::CreateToken& command,
     token.text = random_token();
     token.account = caller.id;
     assign(token.name, token.has_name, command.fields.name);
-    // Whole seconds, because that is what the answer can say (chatsecure-push.md 3.2).
-    token.created = from_unix_seconds(to_unix_seconds(now.unix));
-    token.expires = token.created + core_.options.token_lifetime;
+    // In whole seconds, which is also what the answer can say (chatsecure-push.md 3.2).
+    store::set_lifetime(token, now.unix, core_.options.token_lifetime);
     const api::Reply created = api::encode_token(token, 201);
     commit(store::CreateToken{caller.app, token, core_.options.tokens_max}, created, origin, now);
 }

@@ -228,15 +228,16 @@ Fate decode(const Row& row, const Terms& terms, store::Token& token) {
     const PgDump::Field name = row[Column::name];
     const PgDump::Field apns_device = row[Column::apns_device_id];
     const PgDump::Field device_field = apns_device ? apns_device : row[Column::gcm_device_id];
+    UnixTime created;
     token = {};
     if (!row[Column::owner_id]) return Fate::no_account;
     if (!device_field) return Fate::no_device;
     const auto owner = parse_uuid(row[Column::owner_id]);
     const auto device = parse_uuid(device_field);
     const bool is_sound = owner && device && text && is_token(*text) && is_valid(name) &&
-                          read_date(row[Column::date_created], terms.now, token.created);
+                          read_date(row[Column::date_created], terms.now, created);
     if (!is_sound) return Fate::bad_value;
-    token.expires = token.created + terms.token_lifetime;
+    store::set_lifetime(token, created, terms.token_lifetime);
     if (token.expires <= terms.now) return Fate::expired;
     token.text = *text;
     token.account = *owner;

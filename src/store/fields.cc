@@ -74,6 +74,12 @@ size_t FieldReader::count() {
     return 0;
 }
 
+FieldWriter& FieldWriter::seconds(UnixTime time) {
+    const auto count = static_cast<uint32_t>(to_unix_seconds(time));
+    if (from_unix_seconds(count) != time) is_sound_ = false;
+    return integer(count);
+}
+
 FieldWriter& FieldWriter::uuid(const Uuid& uuid) {
     copy_bytes(grow(kUuidSize).data(), uuid.view());
     return *this;

@@ -53,6 +53,7 @@ public:
     uint8_t byte() { return integer<uint8_t>(); }
     uint64_t number() { return integer<uint64_t>(); }
     UnixTime time() { return {static_cast<int64_t>(integer<uint64_t>())}; }
+    UnixTime seconds() { return from_unix_seconds(integer<uint32_t>()); }
     Uuid uuid();
     std::string_view text(size_t size_max);
     PackedText packed(size_t size_max);
@@ -82,6 +83,8 @@ public:
     FieldWriter& byte(uint8_t value) { return integer(value); }
     FieldWriter& number(uint64_t value) { return integer(value); }
     FieldWriter& time(UnixTime time) { return integer(static_cast<uint64_t>(time.us)); }
+    // Unfit are parts of a second, and what 32 bits do not count.
+    FieldWriter& seconds(UnixTime time);
     FieldWriter& uuid(const Uuid& uuid);
     FieldWriter& text(std::string_view text, size_t size_max);
     FieldWriter& packed(std::string_view text, size_t size_max);

@@ -5,6 +5,7 @@
 // value.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -87,11 +88,31 @@ struct Token {
     DeviceKind kind = DeviceKind::apns;
     std::string name;
     bool has_name = false;
-    UnixTime created;
+    UnixTime created;  // this and the next: whole seconds, see set_lifetime()
     UnixTime expires;
 
     bool operator==(const Token&) const = default;
 };
+
+// The times of a token are whole seconds, as many as 32 bits count: to the year 2106.
+inline constexpr UnixTime kTokenTimeMax = from_unix_seconds(UINT32_MAX);
+
+// The last such time that is not after `time`, or the first that there is.
+[[nodiscard]] constexpr UnixTime second_before(UnixTime time) {
+    return from_unix_seconds(to_unix_seconds(std::clamp(time, UnixTime{}, kTokenTimeMax)));
+}
+// The first such time that is not before `time`, or the last that there is.
+[[nodiscard]] constexpr UnixTime second_after(UnixTime time) {
+    const UnixTime before = second_before(time);
+    return before < std::min(time, kTokenTimeMax) ? before + seconds(1) : before;
+}
+
+// Wherever a token is made, this gives it its times: it was made no later than `created` and ends
+// no earlier than `lifetime` after that. By a clock beyond 2106 it has expired from the beginning.
+constexpr void set_lifetime(Token& token, UnixTime created, Duration lifetime) {
+    token.created = second_before(created);
+    token.expires = second_after(std::min(created, kTokenTimeMax) + lifetime);
+}
 
 // A knock that was answered before the provider had it: at most one per device.
 struct Pending {

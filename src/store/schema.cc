@@ -183,8 +183,8 @@ bool decode(ByteView plain, TokenRecord& record) {
     FieldReader fields(plain);
     record.account = fields.uuid();
     record.device = fields.uuid();
-    record.expires = fields.time();
-    record.created = fields.time();
+    record.expires = fields.seconds();
+    record.created = fields.seconds();
     const uint8_t flags = fields.byte();
     const auto kind = kind_of(flags);
     if (!kind || (flags & ~(kKindBits | kHasName)) != 0) return false;
@@ -326,8 +326,8 @@ ByteView encode(const Token& token, PlainBytes& storage) {
     FieldWriter fields(storage);
     fields.uuid(token.account)
         .uuid(token.device)
-        .time(token.expires)
-        .time(token.created)
+        .seconds(token.expires)
+        .seconds(token.created)
         .byte(flags)
         .packed(token.text, kTokenTextMax);
     if (token.has_name) fields.text(token.name, kNameMax);
@@ -381,10 +381,7 @@ std::optional<uint32_t> decode_format(ByteView value) {
 }
 
 std::array<uint8_t, kExpirySize> encode_expiry(UnixTime expires) {
-    constexpr int64_t kMax = UINT32_MAX;  // the year 2106
-    const int64_t rounded_down = std::clamp(to_unix_seconds(expires), int64_t{0}, kMax);
-    const bool is_whole = from_unix_seconds(rounded_down) >= expires;
-    return encode_count(static_cast<uint32_t>(std::min(rounded_down + (is_whole ? 0 : 1), kMax)));
+    return encode_count(static_cast<uint32_t>(to_unix_seconds(second_after(expires))));
 }
 
 std::optional<UnixTime> decode_expiry(ByteView value) {

@@ -41,7 +41,7 @@
 //                      [name(text)] [device-id(text)] [proven-in(u8), not 0]
 //                      flags: kind in bits 0-2; 0x08 has proven-in, 0x10 has name, 0x20 has device
 //                      id, 0x40 active, 0x80 dead
-//   token record    := account(uuid) device(uuid) expires(time) created(time) flags(u8)
+//   token record    := account(uuid) device(uuid) expires(seconds) created(seconds) flags(u8)
 //                      token(packed) [name(text)]
 //                      flags: kind in bits 0-3; 0x10 has name
 //   pending record  := serial(u64) accepted(time) expires(time) push(uuid) flags(u8) app(text)
@@ -56,12 +56,13 @@
 //                              hexadecimal digits, two each; such text is always written that way
 //   count   := LEB128, in as few bytes as possible
 //   time    := microseconds since 1970, i64
+//   seconds := whole seconds since 1970, u32
 //   u32, u64, i64: little endian.  uuid: 16 bytes.
 //
 // In the clear are: how many rows there are; which of them belong to one account or device, named
 // by its random id; when a token expires, to the second and never early, so that a sweep needs no
 // key. A record has exactly one encoding; whatever else authenticates is refused by decode().
-// Version 5 is this; what earlier ones lacked is in store/upgrade.h.
+// Version 6 is this; what earlier ones lacked is in store/upgrade.h.
 // Limits: those of store/records.h.  Thread: any.
 #pragma once
 
@@ -80,7 +81,7 @@
 
 namespace knuckle::store {
 
-inline constexpr uint32_t kSchemaVersion = 5;
+inline constexpr uint32_t kSchemaVersion = 6;
 
 enum class Table : uint8_t {
     format = 'F',
@@ -217,7 +218,9 @@ static_assert(kPlainMax >= 128 + 3 * kNameMax + kPasswordHashMax + kTokenTextMax
 static_assert(kPlainMax >= 128 + 2 * kNameMax + kRegistrationMax);
 using PlainBytes = std::array<uint8_t, kPlainMax>;
 
-// The record's bytes, which lie in `storage`; empty if a field breaks its limit.
+// The record's bytes, which lie in `storage`; empty if a field breaks its limit. Those of a token's
+// times are in store/records.h: another time is not rounded here, so that what is written is what
+// is read.
 [[nodiscard]] ByteView encode(const Account& account, PlainBytes& storage);
 [[nodiscard]] ByteView encode(const Device& device, PlainBytes& storage);
 [[nodiscard]] ByteView encode(const Token& token, PlainBytes& storage);

@@ -8,9 +8,11 @@
 // 2 -> 3: a device's feedback goes with it; there is none yet.
 // 3 -> 4: pending knocks may have `unseen_serial`; none has yet.
 // 4 -> 5: devices may have `proven_in`; none has yet.
+// 5 -> 6: the times of tokens are whole seconds: `created` rounded down, `expires` up.
 //
-// A row that does not open is left as it is and stays damaged. Limit: a table's keys are held in
-// memory meanwhile, 50 bytes each. Owner and thread: store::Env's, at start.  Errors: LMDB's.
+// A row that does not open is left as it is and stays damaged. A table is read in pieces; what is
+// rewritten LMDB holds until the end, half a gigabyte of it in memory and the rest in the file.
+// Owner and thread: store::Env's, at start.  Errors: LMDB's.
 #pragma once
 
 #include <cstdint>

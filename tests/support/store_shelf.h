@@ -140,8 +140,7 @@ inline Token a_token(const Device& device, const std::string& name) {
     token.kind = device.kind;
     token.name = name;
     token.has_name = true;
-    token.created = kNoon;
-    token.expires = kNoon + hours(30 * 24);
+    set_lifetime(token, kNoon, hours(30 * 24));
     return token;
 }
 

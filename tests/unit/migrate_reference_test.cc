@@ -155,6 +155,12 @@ TEST_CASE("A token lives as long as our configuration says", "[migrate]") {
     row.values["date_created"] = "2030-01-01 00:00:00+00";  // by a clock that was wrong
     REQUIRE(row.decode_to(token) == Fate::imported);
     CHECK(token.created == kNow);
+    // To whole seconds, never to end early.
+    row.values["date_created"] = "2026-11-20 00:00:00.25+00";
+    REQUIRE(row.decode_to(token) == Fate::imported);
+    CHECK(token.created == UnixTime{1'795'132'800'000'000});
+    CHECK(token.expires == token.created + hours(24 * 30) + seconds(1));
+    CHECK(row.fate_with<store::Token>("date_created", "1970-01-01 00:00:00+14") == Fate::expired);
     row.values["gcm_device_id"] = kId;
     REQUIRE(row.decode_to(token) == Fate::imported);
     CHECK(token.kind == store::DeviceKind::apns);

@@ -53,7 +53,7 @@ std::string token_text(uint32_t batch, uint32_t index) {
         }
         Token expired = a_token(phone, "name");
         expired.text = token_text(batch, kExpired);
-        expired.expires = kNoon;
+        expired.expires = second_after(kNoon);
         writes.push_back({0, 0, CreateToken{"chat", expired, 1'000'000}});
         // Something that goes, too: what the batch before last made.
         if (batch >= 2)

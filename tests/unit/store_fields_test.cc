@@ -98,3 +98,28 @@ TEST_CASE("Numbers lie little endian", "[store][fields]") {
     CHECK(fields.is_complete());
     CHECK(load<uint32_t>(as_bytes("\x01\x02\x03\x04")) == 0x04030201U);
 }
+
+TEST_CASE("Whole seconds take four bytes, and nothing else is taken for them", "[store][fields]") {
+    std::vector<uint8_t> storage(64);
+    for (const int64_t count : {int64_t{0}, int64_t{0x01020304}, int64_t{UINT32_MAX}}) {
+        const UnixTime time = from_unix_seconds(count);
+        const ByteView bytes = FieldWriter(storage).seconds(time).bytes();
+        CHECK(bytes.size() == 4);
+        FieldReader fields(bytes);
+        CHECK(fields.seconds() == time);
+        CHECK(fields.is_complete());
+        FieldReader cut(bytes.first(3));
+        CHECK(cut.seconds() == UnixTime{});
+        CHECK_FALSE(cut.is_complete());
+    }
+    CHECK(to_hex(FieldWriter(storage).seconds(from_unix_seconds(1)).bytes()) == "01000000");
+    for (const int64_t us : {int64_t{1},
+                             int64_t{-1},
+                             int64_t{-1'000'000},
+                             int64_t{1'500'000},
+                             (int64_t{UINT32_MAX} + 1) * 1'000'000,
+                             INT64_MAX,
+                             INT64_MIN}) {
+        CHECK(FieldWriter(storage).seconds({us}).bytes().empty());
+    }
+}

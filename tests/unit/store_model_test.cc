@@ -294,7 +294,7 @@ private:
         Token token = a_token(device, "");
         token.text = text();
         token.name = std::string(below(200), 'n');
-        token.created = time();
+        token.created = second_before(time());
         token.expires = now_ + seconds(static_cast<int64_t>(below(20 * 86'400)));
         return token;
     }

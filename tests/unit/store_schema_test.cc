@@ -134,7 +134,8 @@ TEST_CASE("Every record reads back as it was written", "[store][schema]") {
         odd.has_name = false;
         odd.name.clear();
         odd.kind = DeviceKind::gcm;
-        odd.expires = {INT64_MAX};
+        odd.created = {};
+        odd.expires = kTokenTimeMax;
         survives(odd);
     }
     SECTION("a pending knock") {
@@ -213,6 +214,14 @@ TEST_CASE("What breaks a limit has no encoding", "[store][schema]") {
     CHECK(plain_of(token).empty());
     token = a_token(phone, long_name);
     CHECK(plain_of(token).empty());
+    for (const UnixTime time : {kNoon, UnixTime{-1}, kTokenTimeMax + seconds(1)}) {
+        token = a_token(phone, "for bob");
+        token.created = time;
+        CHECK(plain_of(token).empty());
+        token = a_token(phone, "for bob");
+        token.expires = time;
+        CHECK(plain_of(token).empty());
+    }
 
     Pending pending = a_pending(phone, 1);
     pending.payload = std::string(kPayloadMax + 1, 'x');
@@ -336,6 +345,28 @@ TEST_CASE("The keys of an account's rows lie together, the parts of a list in or
 
     CHECK_FALSE(RowKey::from(as_bytes(std::string(kKeyMax + 1, 'k'))));
     CHECK(as_text(RowKey::from(as_bytes("DA"))->view()) == "DA");
+}
+
+TEST_CASE("A token gets whole seconds, is not made late and does not end early",
+          "[store][schema]") {
+    const auto lives = [](UnixTime created, Duration lifetime) {
+        Token token = a_token(a_device(an_account("anna"), "phone"), "for bob");
+        set_lifetime(token, created, lifetime);
+        survives(token);
+        return std::pair(token.created, token.expires);
+    };
+    const auto at = [](int64_t created, int64_t expires) {
+        return std::pair(from_unix_seconds(created), from_unix_seconds(expires));
+    };
+    CHECK(lives({5'000'000}, seconds(10)) == at(5, 15));
+    CHECK(lives({5'000'001}, seconds(10)) == at(5, 16));
+    CHECK(lives({5'999'999}, milliseconds(1'500)) == at(5, 8));
+    // By a clock that is wrong, or in a dump.
+    CHECK(lives({-5'000'000}, seconds(10)) == at(0, 5));
+    CHECK(lives({INT64_MIN}, seconds(10)) == at(0, 0));
+    CHECK(lives(kTokenTimeMax + microseconds(-1), seconds(10)) ==
+          at(int64_t{UINT32_MAX} - 1, UINT32_MAX));
+    CHECK(lives({INT64_MAX}, hours(24 * 3'650)) == at(UINT32_MAX, UINT32_MAX));
 }
 
 TEST_CASE("An expiry in the clear is in whole seconds and never early", "[store][schema]") {

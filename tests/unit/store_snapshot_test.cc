@@ -92,11 +92,11 @@ TEST_CASE("An expired token is found, with its expiry", "[store][snapshot]") {
     Shelf shelf;
     const Device phone = shelf.has(a_device(shelf.has(an_account("anna")), "phone"));
     Token old = a_token(phone, "for bob");
-    old.expires = {1};
+    old.expires = from_unix_seconds(1);
     shelf.has(old);
     TokenOwner owner;
     REQUIRE(shelf.snapshot().find_token("chat", old.text, owner) == Lookup::found);
-    CHECK(owner.expires == UnixTime{1});
+    CHECK(owner.expires == from_unix_seconds(1));
 }
 
 TEST_CASE("A knock goes to each active, living device once", "[store][snapshot]") {

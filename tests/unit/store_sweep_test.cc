@@ -36,7 +36,7 @@ struct Swept {
     }
     Token token(const Device& device, const std::string& name, Duration lifetime) {
         Token token = a_token(device, name);
-        token.expires = kNoon + lifetime;
+        set_lifetime(token, kNoon, lifetime);
         return shelf.has(token);
     }
     // Many, in few commits; their names are numbers.
@@ -45,7 +45,7 @@ struct Swept {
         std::vector<Change> changes;
         for (size_t i = 0; i < count; ++i) {
             tokens.push_back(a_token(device, device.name + std::to_string(i)));
-            tokens.back().expires = kNoon + lifetime;
+            set_lifetime(tokens.back(), kNoon, lifetime);
             changes.push_back(CreateToken{"chat", tokens.back(), 1'000'000});
             if (changes.size() < kBatchWritesMax && i + 1 < count) continue;
             for (const WriteStatus status : shelf.write_all(std::move(changes))) {

@@ -130,6 +130,11 @@ const std::vector<Ban> kBans = {
      "atomic atomic_ref atomic_flag",
      "src/app/ src/store/commit_thread. src/store/device_changes. src/net/mailbox. src/metrics/",
      "workers share nothing; send a message through net/mailbox.h"},
+    {"mdb_put",
+     Match::call,
+     "mdb_put mdb_del mdb_cursor_put mdb_cursor_del mdb_drop",
+     "src/store/rows.",
+     "write through store/rows.h, which notes the changes of devices"},
     {"new",
      Match::word,
      "new",
@@ -923,6 +928,8 @@ TEST_CASE("a banned name is allowed in its folders", "[checker]") {
     CHECK(rule_broken("src/metrics/counters.h", "std::mutex lock;") == "mutex");
     CHECK(rule_broken("src/store/device_changes.h", "std::atomic<int> n;").empty());
     CHECK(rule_broken("src/store/snapshot.h", "std::atomic<int> n;") == "atomic");
+    CHECK(rule_broken("src/store/rows.cc", "mdb_put(t, d, &k, &v, 0);").empty());
+    CHECK(rule_broken("src/store/sweep.cc", "mdb_del(t, d, &k, nullptr);") == "mdb_put");
     CHECK(rule_broken("src/io/io.h", "virtual void send() = 0;").empty());
     CHECK(rule_broken("src/crypto/random.cc", "::getrandom(p, n, 0);").empty());
     CHECK(rule_broken("src/crypto/jwt.cc", "::getrandom(p, n, 0);") == "rand");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <sys/mman.h>
 
 #include "base/bytes.h"
@@ -33,9 +34,11 @@ RecentTargets::~RecentTargets() { release(); }
 
 std::span<RecentTargets::Slot> RecentTargets::bucket_of(const Uuid& account) const {
     static_assert(sizeof(Slot) == 128);
+    // A slot keeps every field of a target.
+    static_assert(offsetof(Target, registration) == sizeof(Uuid) + 8 + sizeof(UnixTime) + 2);
     if (slots_.empty()) return {};
     const size_t buckets = slots_.size() / kSlotsPerBucket;
-    // Ids are random. Their first two octets choose the place in DeviceChanges.
+    // Not those octets that choose the place in DeviceChanges.
     const auto random = load<uint32_t>(account.view().subspan(2, sizeof(uint32_t)));
     return slots_.subspan(random % buckets * kSlotsPerBucket, kSlotsPerBucket);
 }

@@ -8,11 +8,13 @@
 //         recent.keep(account, version, target);         the snapshot's version, device_changes.h
 //     }
 //
-// What find() gives is what a search in the current snapshot of the same reader would. The table
-// begins small and doubles while it fills; it then starts empty again, since whatever is missing is
-// found by a search. A full table gives up one of the two that share a bucket.
+// What find() gives is what a search in the current snapshot of the same reader would, whose
+// snapshots never go back; but it does not meet a row that was damaged on disk since. The table
+// begins small and doubles when half of it is used; it then starts empty again, since whatever is
+// missing is found by a search. A full bucket gives up one of its two.
 // Owner: store::Reader.  Thread: its own.  Limits: kSlotsMax accounts, 128 octets each, which is
-// 16 MiB; registration ids of up to kRegistrationKept characters. Without memory it keeps nothing.
+// 16 MiB; registration ids of up to kRegistrationKept characters. Where there is no memory for a
+// larger table the old one stays.
 #pragma once
 
 #include <cstddef>

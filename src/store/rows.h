@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of the tree within one transaction, which reads or writes. An error is LMDB's, and the
-// transaction is then good for nothing but an abort. All writing goes through here, and so it is
-// here that a change of a device is noted for the readers (store/device_changes.h).
+// transaction is then good for nothing but an abort. All writing goes through here, as
+// tests/tidy_test.cc sees to, and so it is here that a change of a device is noted for the readers,
+// before it can be committed (store/device_changes.h).
 // A value that was found stays where it is only until the next write, or the transaction's end.
 // Owner and thread: the transaction's.
 #pragma once

@@ -196,6 +196,7 @@ Lookup Snapshot::find_token(std::string_view app, std::string_view text, TokenOw
 
 const Target* Snapshot::next_target(TargetScan& scan) {
     Reader::State& state = *state_;
+    // Without a snapshot nobody can say that what is remembered is so still.
     if (!scan.is_begun && state.is_open && state.recent.find(scan.account, state.target)) {
         scan.is_begun = scan.is_recalled = true;
         scan.status = Lookup::found;
@@ -203,11 +204,16 @@ const Target* Snapshot::next_target(TargetScan& scan) {
     }
     if (scan.is_recalled) return nullptr;
     const Target* const target = search_target(scan);
-    const bool is_only_one = target == nullptr && scan.visited == 1;
-    if (is_only_one && scan.status == Lookup::found) {
+    if (target != nullptr) {
+        scan.last = target->device;
+        return target;
+    }
+    // If LMDB broke the search off there may be more than this one.
+    if (scan.visited == 1 && scan.status == Lookup::found) {
+        KNUCKLE_ASSERT(state.target.device == scan.last);  // visits do not visit others
         state.recent.keep(scan.account, mdb_txn_id(state.txn), state.target);
     }
-    return target;
+    return nullptr;
 }
 
 const Target* Snapshot::search_target(TargetScan& scan) {

@@ -153,6 +153,7 @@ private:
         size_t visited = 0;              // how many registration ids the reader remembers
         bool is_begun = false;
         bool is_recalled = false;  // from memory, and so it is the only one
+        Uuid last{};               // device that was visited
     };
 
     struct PendingScan {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <algorithm>
+#include <atomic>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -91,6 +93,13 @@ TEST_CASE("A registration that is too long is not kept", "[store][recent]") {
     CHECK(memory.has_nothing_of("anna"));
 }
 
+TEST_CASE("A slot that held a longer registration holds the shorter one alone", "[store][recent]") {
+    Memory memory;
+    memory.recent.keep(id_of("anna"), 1, a_target("phone", RecentTargets::kRegistrationKept));
+    memory.recent.keep(id_of("anna"), 2, a_target("phone", 3));
+    CHECK(memory.has("anna", a_target("phone", 3)));
+}
+
 TEST_CASE("The table grows with the accounts, up to its limit, and keeps most of them",
           "[store][recent]") {
     Memory memory;
@@ -162,6 +171,36 @@ TEST_CASE("A knock sees each change of the device it goes to", "[store][recent][
             MarkDeviceDead{.account = anna.id, .device = phone.id, .registered = phone.registered});
         CHECK(ids().empty());
     }
+    SECTION("the database is opened anew") {
+        shelf.reopen();
+        CHECK(ids() == std::vector{phone.registration_id});
+    }
+    SECTION("it is off, and on again") {
+        phone.is_active = false;
+        write(UpdateDevice{phone});
+        CHECK(ids().empty());
+        phone.is_active = true;
+        write(UpdateDevice{phone});
+        CHECK(ids() == std::vector{phone.registration_id});
+    }
+    SECTION("beside one that is off, which is turned on") {
+        Device tablet = a_device(anna, "tablet");
+        tablet.is_active = false;
+        shelf.has(tablet);
+        CHECK(ids() == std::vector{phone.registration_id});
+        CHECK(ids() == std::vector{phone.registration_id});
+        tablet.is_active = true;
+        write(UpdateDevice{tablet});
+        CHECK(ids().size() == 2);
+    }
+    SECTION("it is another kind of device") {
+        phone.kind = DeviceKind::gcm;
+        write(UpdateDevice{phone});
+        for (int i = 0; i < 2; ++i) {
+            const auto visit = [](const Target& target) { CHECK(target.kind == DeviceKind::gcm); };
+            CHECK(shelf.snapshot().for_each_target(anna.id, visit) == Lookup::found);
+        }
+    }
     SECTION("it is proven") {
         write(MarkDeviceProven{.account = anna.id,
                                .device = phone.id,
@@ -191,4 +230,67 @@ TEST_CASE("A change is not seen before it is committed, nor missed after a failu
     CHECK(ids() == std::vector{phone.registration_id});
     shelf.tamper([&](Rows& rows) { REQUIRE(rows.erase(device_key({anna.id, phone.id}))); });
     CHECK(ids().empty());
+}
+
+TEST_CASE("One may look up more while a remembered target is visited",
+          "[store][recent][snapshot]") {
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    const Device phone = shelf.has(a_device(anna, "phone"));
+    const Account bob = shelf.has(an_account("bob"));
+    const Device tablet = shelf.has(a_device(bob, "tablet"));
+    const Token token = shelf.has(a_token(tablet, "for anna"));
+    for (int i = 0; i < 3; ++i) {
+        Snapshot snapshot = shelf.snapshot();
+        std::vector<std::string> ids;
+        const Lookup lookup = snapshot.for_each_target(anna.id, [&](const Target& target) {
+            TokenOwner owner;
+            CHECK(snapshot.find_token("chat", token.text, owner) == Lookup::found);
+            Device device;
+            CHECK(snapshot.find_device(bob.id, tablet.id, device) == Lookup::found);
+            ids.emplace_back(target.registration_id());
+        });
+        CHECK(lookup == Lookup::found);
+        CHECK(ids == std::vector{phone.registration_id});
+    }
+    CHECK(shelf.targets_of(bob) == std::vector{tablet.registration_id});
+}
+
+// For tsan, too.
+TEST_CASE("While a device changes, readers find what their snapshot has", "[store][recent]") {
+    constexpr int kChanges = 300;
+    Shelf shelf;
+    const Account anna = shelf.has(an_account("anna"));
+    Device phone = shelf.has(a_device(anna, "phone"));
+    const Uuid id = phone.id;
+    std::atomic<bool> is_over = false;
+    std::atomic<int> faults = 0;
+    const auto read = [&] {
+        Reader reader(shelf.env());
+        while (!is_over) {
+            Snapshot snapshot = reader.snapshot();
+            Device device;
+            if (snapshot.find_device(anna.id, id, device) != Lookup::found) ++faults;
+            for (int i = 0; i < 3; ++i) {
+                const Lookup lookup = snapshot.for_each_target(anna.id, [&](const Target& target) {
+                    faults += target.registration_id() != device.registration_id;
+                });
+                faults += lookup != Lookup::found;
+            }
+        }
+    };
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 2; ++i) readers.emplace_back(read);
+    for (int i = 0; i < kChanges; ++i) {
+        if (i % 7 == 0) {  // noted, but never committed
+            Transaction txn = shelf.begin_write();
+            faults += !Rows(txn.get(), shelf.env().state()).erase(device_key({anna.id, phone.id}));
+        }
+        phone.registration_id = registration_of(std::to_string(i));
+        faults += shelf.write(UpdateDevice{phone}) != WriteStatus::done;
+        faults += shelf.targets_of(anna) != std::vector{phone.registration_id};
+    }
+    is_over = true;
+    for (std::thread& reader : readers) reader.join();
+    CHECK(faults == 0);
 }

@@ -5,8 +5,8 @@
 /pthread_mutex_destroy\(env->me_txns->mti_[rw]mutex\);/ { dropped++; next }
 
 # A search reads a page at five or six places, each known only when the one before has been read. In
-# a database larger than the caches each of them waits for memory. So a search asks for all of a
-# page when it comes to it: the offsets of the nodes at its front, the nodes from its end. What lies
+# a database larger than the caches each of them waits for memory. So a search asks for most of a
+# page when it comes to it: offsets of the nodes at its front, then the nodes from its end. What lies
 # between is mostly free. To ask is no access, whatever lies there. See docs/adr/0024.
 /^mdb_page_search_root\(MDB_cursor / { is_search = 1 }
 /^}/ { is_search = 0 }

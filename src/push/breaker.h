@@ -4,7 +4,8 @@
 //
 //     breaker.trip(trouble, was_probe, now, random)     an answer said so; of a probe: still so
 //     if (breaker.is_open() && !breaker.may_probe(now)) ...      nothing goes out
-//     breaker.begin_probe(), then trip(), close(), or end_probe() if it told nothing
+//     job.probe = breaker.begin_probe(), then trip(), close(), or end_probe() if it told nothing;
+//     if (breaker.is_probe(job.probe)) ...              not so if it closed meanwhile
 //
 // Owner: push::Lane.  Thread: its worker's.  Waits: those of the table in breaker.cc, with jitter.
 #pragma once
@@ -37,7 +38,14 @@ public:
     [[nodiscard]] bool may_probe(Instant now) const { return !is_probing_ && probe_at_ <= now; }
     // kNever while a probe is under way.
     [[nodiscard]] Instant probe_at() const { return is_probing_ ? kNever : probe_at_; }
-    void begin_probe() { is_probing_ = true; }
+    // Its number, which is not 0.
+    [[nodiscard]] uint32_t begin_probe() {
+        is_probing_ = true;
+        if (++probe_ == 0) ++probe_;
+        return probe_;
+    }
+    // Is it the one that is under way? One that was when the breaker closed is a push like others.
+    [[nodiscard]] bool is_probe(uint32_t number) const { return is_probing_ && number == probe_; }
     void end_probe(Instant next) {
         is_probing_ = false;
         probe_at_ = next;
@@ -46,6 +54,7 @@ public:
 private:
     Trouble trouble_ = Trouble::none;
     bool is_probing_ = false;
+    uint32_t probe_ = 0;
     uint32_t failed_probes_ = 0;
     Instant probe_at_{};
     Instant closed_{};

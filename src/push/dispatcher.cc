@@ -110,7 +110,7 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
     Lane& lane = lanes_[job.lane];
     // A push that the provider never saw is no attempt.
     ++(answer.outcome == Outcome::not_processed ? job.refusals : job.attempts);
-    const bool was_probe = job.is_probe;
+    const bool was_probe = lane.breaker.is_probe(job.probe);
     Answer meant = answer;
     meant.outcome = lane.note(job, answer.outcome, now, random_);
     const bool has_twin = lane.twin != kNoTwin;
@@ -207,8 +207,8 @@ void Dispatcher::leave(Job& job) {
     if (job.state == JobState::in_flight) {
         KNUCKLE_ASSERT(lane.in_flight > 0);
         --lane.in_flight;
-        if (job.is_probe) lane.breaker.end_probe(job.since);  // it never left
-        job.is_probe = false;
+        if (lane.breaker.is_probe(job.probe)) lane.breaker.end_probe(job.since);  // it never left
+        job.probe = 0;
     }
     job.state = JobState::fresh;
 }

@@ -71,6 +71,7 @@ struct Job {
     int32_t stream = 0;      // in_flight: handle for http2::Session::cancel()
     uint64_t failed_on = 0;  // the connection that gave the last 5xx; another one is better
 
+    uint32_t probe = 0;  // in_flight: the one that its lane's breaker let through; 0: like others
     uint16_t lane = 0;
     uint16_t token_size = 0;
     uint16_t attempts = 0;  // that may have reached the provider
@@ -78,7 +79,6 @@ struct Job {
     JobState state = JobState::fresh;
     Trust trust = Trust::proven;  // of the device's token
     Line line = Line::proven;     // waiting: where
-    bool is_probe = false;        // in_flight: the one that its lane's breaker lets through
     bool has_crossed = false;     // the twin of its lane has refused its token
     bool is_background = false;
     bool is_stored = false;    // a pending record was written: clear it when settled

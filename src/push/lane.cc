@@ -34,10 +34,7 @@ Job* Lane::pop(Trust trust, Instant now) {
     Job* job = queue(line_of(trust)).pop_front();
     JobQueue& again = queue(again_line_of(trust));
     if (job == nullptr && !again.is_empty() && pace.take(now)) job = again.pop_front();
-    if (job != nullptr && breaker.is_open()) {
-        breaker.begin_probe();
-        job->is_probe = true;
-    }
+    if (job != nullptr && breaker.is_open()) job->probe = breaker.begin_probe();
     return job;
 }
 
@@ -49,7 +46,7 @@ Instant Lane::next_turn(Trust trust) const {
 }
 
 Outcome Lane::note(Job& job, Outcome outcome, Now now, Random& random) {
-    const bool was_probe = std::exchange(job.is_probe, false);
+    const bool was_probe = breaker.is_probe(std::exchange(job.probe, 0));
     // Once something was delivered our topic is right: a stranger who registers what is of another
     // app must not stop the lane.
     const bool is_topic_fault = outcome == Outcome::wrong_topic && !has_delivered &&

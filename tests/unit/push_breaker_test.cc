@@ -19,7 +19,7 @@ struct Bench {
     Duration failed_probe(Trouble trouble) {
         now.instant = breaker.probe_at();
         REQUIRE(breaker.may_probe(now.instant));
-        breaker.begin_probe();
+        static_cast<void>(breaker.begin_probe());
         return tripped(trouble, true);
     }
 };
@@ -37,11 +37,14 @@ TEST_CASE("an open breaker lets one push at a time through, after longer and lon
     CHECK(bench.failed_probe(Trouble::provider) >= seconds(30));
 
     bench.now.instant = bench.breaker.probe_at();
-    bench.breaker.begin_probe();
+    const uint32_t probe = bench.breaker.begin_probe();
+    CHECK(bench.breaker.is_probe(probe));
+    CHECK_FALSE(bench.breaker.is_probe(0));
     CHECK_FALSE(bench.breaker.may_probe(bench.now.instant));
     CHECK(bench.breaker.probe_at() == kNever);
     bench.breaker.close(bench.now);
     CHECK_FALSE(bench.breaker.is_open());
+    CHECK_FALSE(bench.breaker.is_probe(probe));
 }
 
 TEST_CASE("answers to what was under way before do not make the wait longer", "[push]") {
@@ -51,7 +54,7 @@ TEST_CASE("answers to what was under way before do not make the wait longer", "[
     for (int i = 0; i < 1'000; ++i) CHECK(bench.tripped(Trouble::configuration) == wait);
     // Nor are they the probe's that is under way.
     bench.now.instant = bench.breaker.probe_at();
-    bench.breaker.begin_probe();
+    static_cast<void>(bench.breaker.begin_probe());
     bench.tripped(Trouble::configuration);
     CHECK(bench.breaker.probe_at() == kNever);
 }

@@ -205,6 +205,42 @@ TEST_CASE("a late answer is not the probe's", "[push]") {
     CHECK_FALSE(road.lane().is_stopped());
 }
 
+TEST_CASE("a probe of before the lane was well is like any other push", "[push]") {
+    Road road;
+    for (int i = 0; i < 10; ++i) road.submitted();
+    Job* const late = road.take();
+    REQUIRE(late != nullptr);
+    road.meets(Outcome::credential_expired);
+    road.pass_to_probe();
+    Job* const old_probe = road.take();
+    REQUIRE(old_probe != nullptr);
+    // What was under way before is taken, so all is well; and then it is not.
+    static_cast<void>(road.dispatcher.settle(*late, {.outcome = Outcome::delivered}, road.now));
+    REQUIRE_FALSE(road.lane().is_stopped());
+    road.pass(seconds(1));
+    road.meets(Outcome::credential_expired);
+    road.pass_to_probe();
+    Job* const probe = road.take();
+    REQUIRE(probe != nullptr);
+    REQUIRE(road.lane().breaker.probe_at() == kNever);
+
+    SECTION("its answer does not end the wait for the new probe's") {
+        const Answer answer{.outcome = Outcome::credential_expired};
+        static_cast<void>(road.dispatcher.settle(*old_probe, answer, road.now));
+        CHECK(road.lane().breaker.probe_at() == kNever);
+        CHECK(road.take() == nullptr);
+    }
+    SECTION("nor does its end") {
+        road.dispatcher.release(*old_probe);
+        CHECK(road.lane().breaker.probe_at() == kNever);
+    }
+    SECTION("if it is delivered all is well") {
+        const Answer answer{.outcome = Outcome::delivered};
+        static_cast<void>(road.dispatcher.settle(*old_probe, answer, road.now));
+        CHECK_FALSE(road.lane().is_stopped());
+    }
+}
+
 TEST_CASE("a stopped lane wakes up when its probe and its pace let something go", "[push]") {
     Road road;
     for (int i = 0; i < 200; ++i) road.submitted();

@@ -80,8 +80,13 @@ struct Sweep::State {
     Result<Progress> sweep_accounts(UnixTime now);
     Result<Progress> sweep_feedback(UnixTime now);
     Result<Progress> sweep_table(UnixTime now);
-    // Of the oldest events that lie together; 0 if none is old.
-    Result<size_t> count_old_feedback(UnixTime now, uint64_t& last);
+    // Of the events from `next` on, those that lie together and are old.
+    struct OldFeedback {
+        size_t count = 0;
+        uint64_t last = 0;                 // the number of the last one
+        std::optional<RowKey> go_on_from;  // they may go on there: all that could be said is theirs
+    };
+    Result<OldFeedback> find_old_feedback(UnixTime now);
     Result<std::vector<Write>> find_idle(UnixTime now,
                                          Progress& progress,
                                          std::optional<RowKey>& after);
@@ -196,12 +201,13 @@ Result<Progress> Sweep::State::sweep_accounts(UnixTime now) {
     return progress;
 }
 
-Result<size_t> Sweep::State::count_old_feedback(UnixTime now, uint64_t& last) {
+Result<Sweep::State::OldFeedback> Sweep::State::find_old_feedback(UnixTime now) {
     const Transaction txn = KNUCKLE_TRY(Transaction::begin_read(env_state.lmdb.get()));
     Rows rows(txn.get(), env_state);
-    size_t count = 0;
+    OldFeedback found;
     size_t looked_at = 0;
-    for (const RowView& row : KNUCKLE_TRY(rows.list(RowKey(table), next, kFeedbackTrimMax))) {
+    const auto events = KNUCKLE_TRY(rows.list(RowKey(table), next, kFeedbackTrimMax));
+    for (const RowView& row : events) {
         ++looked_at;
         const auto number = parse_feedback_key(row.key);
         const auto bytes = vault.open(row.key, row.value, plain);
@@ -209,23 +215,32 @@ Result<size_t> Sweep::State::count_old_feedback(UnixTime now, uint64_t& last) {
         // One that is damaged, or from a time when the clock was wrong, is as old as the next one.
         if (!number || !bytes || !decode(*bytes, record)) continue;
         if (record.noticed > now + kClockErrorMax) continue;
-        if (record.noticed + kFeedbackLifetime > now) break;
-        count = looked_at;
-        last = *number;
+        if (record.noticed + kFeedbackLifetime > now) return found;
+        found.count = looked_at;
+        found.last = *number;
     }
-    return count;
+    if (looked_at == kFeedbackTrimMax) found.go_on_from = RowKey::from(events.back().key);
+    return found;
 }
 
+// What is trimmed is the front of the log, so from there it goes on.
 Result<Progress> Sweep::State::sweep_feedback(UnixTime now) {
     Progress progress;
-    uint64_t last = 0;
-    progress.feedback = KNUCKLE_TRY(count_old_feedback(now, last));
-    if (progress.feedback > 0) {
-        const Write trim{.change = TrimFeedback{last}};
-        WriteStatus status = WriteStatus::failed;
-        KNUCKLE_TRY(committer.apply({&trim, 1}, {&status, 1}));
+    const OldFeedback old = KNUCKLE_TRY(find_old_feedback(now));
+    if (old.count == 0) {
+        advance(old.go_on_from);
+        return progress;
     }
-    is_table_done = progress.feedback < kFeedbackTrimMax;
+    const Write trim{.change = TrimFeedback{old.last}};
+    WriteStatus status = WriteStatus::failed;
+    KNUCKLE_TRY(committer.apply({&trim, 1}, {&status, 1}));
+    const bool is_at_front = std::ranges::equal(next.view(), RowKey(table).view());
+    progress.feedback = is_at_front ? old.count : kFeedbackTrimMax;
+    if (is_at_front && !old.go_on_from) {
+        advance(std::nullopt);
+    } else {
+        advance(RowKey(table));
+    }
     return progress;
 }
 

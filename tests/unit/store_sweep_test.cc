@@ -185,6 +185,26 @@ TEST_CASE("An event from the future does not keep older ones from going", "[stor
     CHECK(swept.shelf.feedback().empty());
 }
 
+TEST_CASE("Any number of events from the future does not keep older ones from going",
+          "[store][sweep]") {
+    Swept swept;
+    std::vector<Change> phones;
+    std::vector<Change> deaths;
+    for (size_t i = 0; i < 2 * kFeedbackTrimMax - 100; ++i) {
+        const Device phone = a_device(swept.anna, std::to_string(i));
+        phones.emplace_back(CreateDevice{phone, 1'000});
+        deaths.emplace_back(a_death(phone, kNoon + kDay * 10'000));
+    }
+    std::get<MarkDeviceDead>(deaths.back()).noticed = kNoon;
+    for (const WriteStatus status : swept.shelf.write_all(phones))
+        REQUIRE(status == WriteStatus::done);
+    swept.shelf.write_all(deaths);
+    swept.round(kNoon + (kFeedbackLifetime - microseconds(1)));
+    CHECK(swept.shelf.feedback().size() == deaths.size());
+    swept.round(kNoon + kFeedbackLifetime);
+    CHECK(swept.shelf.feedback().empty());
+}
+
 TEST_CASE("A step looks at so much and erases so much, and no more", "[store][sweep]") {
     Swept swept;
     const Device tablet = swept.shelf.has(a_device(swept.anna, "tablet"));

@@ -145,12 +145,13 @@ Fate Import::to_change(const Row& row, store::Change& change) {
         case Source::auth_tokens: {
             AuthToken token;
             const Fate fate = decode(row, options_.terms, token);
-            change = store::SetAuthToken{token.account, std::move(token.text)};
+            change = store::SetAuthToken{token.account, std::move(token.text), options_.terms.app};
             return fate;
         }
         case Source::apns_devices:
         case Source::gcm_devices: {
-            store::CreateDevice create{.device = {}, .devices_max = options_.devices_max};
+            store::CreateDevice create{
+                .device = {}, .devices_max = options_.devices_max, .app = options_.terms.app};
             const Fate fate = decode(row, options_.terms, create.device);
             change = std::move(create);
             return fate;

@@ -154,6 +154,7 @@ Result<WriteStatus> Committer::State::apply(const SetAuthToken& change) {
                           vault.hash(Table::auth_tokens, record.app, auth_token));
     };
     if (KNUCKLE_TRY(rows.has(by_auth(change.auth_token)))) return WriteStatus::exists;
+    if (!change.app.empty() && record.app != change.app) return WriteStatus::not_found;
     Account account = to_account(change.account, record);
     account.auth_token = change.auth_token;
     const ByteView plain = encode(account, write_plain);
@@ -202,6 +203,12 @@ Result<WriteStatus> Committer::State::apply(const CreateDevice& change) {
     if (!KNUCKLE_TRY(rows.has(account_key(device.account)))) return WriteStatus::not_found;
     const RowKey key = device_key({device.account, device.id});
     if (KNUCKLE_TRY(rows.has(key))) return WriteStatus::exists;
+    if (!change.app.empty()) {
+        AccountRecord owner;
+        const Row row = KNUCKLE_TRY(read(account_key(device.account), owner));
+        if (row != Row::sound) return refusal(row);
+        if (owner.app != change.app) return WriteStatus::not_found;
+    }
     const size_t count_max = std::min<size_t>(change.devices_max, kDevicesPerAccountMax);
     const auto others = KNUCKLE_TRY(rows.list(devices_of(device.account), count_max));
     if (others.size() == count_max) return WriteStatus::over_quota;

@@ -28,10 +28,11 @@ struct SetPasswordHash {
     std::string password_hash;
 };
 // Takes the place of the auth token that the account had. exists: it is an account's of that app
-// already, this one's or another's.
+// already, this one's or another's. not_found: also if the account is not of `app`; empty: any.
 struct SetAuthToken {
     Uuid account;
     std::string auth_token;
+    std::string app{};
 };
 // Somebody used the account. Ignored, but done, if that is known to within kSeenGrain.
 struct TouchAccount {
@@ -43,10 +44,11 @@ struct DeleteAccount {
     Uuid account;
 };
 // A new device. exists: one with this id. over_quota: the account has `devices_max` devices, or
-// kDevicesPerAccountMax.
+// kDevicesPerAccountMax. not_found: also if the account is not of `app`; empty: any.
 struct CreateDevice {
     Device device;
     uint32_t devices_max = 0;
+    std::string app{};
 };
 // Replaces a device that exists. If it was dead and is not any more, the log of feedback says so.
 struct UpdateDevice {

@@ -92,6 +92,7 @@ TEST_CASE("A new auth token takes the place of the old one, and nobody else's",
     CHECK(shelf.write(SetAuthToken{anna.id, anna.auth_token}) == WriteStatus::exists);
     CHECK(shelf.write(SetAuthToken{anna.id, bob.auth_token}) == WriteStatus::exists);
     CHECK(shelf.write(SetAuthToken{id_of("nobody"), old_token}) == WriteStatus::not_found);
+    CHECK(shelf.write(SetAuthToken{anna.id, secret_of("new"), "zom"}) == WriteStatus::not_found);
     const std::string too_long(kTokenTextMax + 1, 'x');
     CHECK(shelf.write(SetAuthToken{anna.id, too_long}) == WriteStatus::failed);
     CHECK(shelf.account("anna") == anna);
@@ -141,9 +142,10 @@ TEST_CASE("Devices are created within their quota, replaced, and deleted with al
     Device phone = a_device(anna, "phone");
     CHECK(shelf.write(CreateDevice{phone, 2}) == WriteStatus::done);
     CHECK(shelf.write(CreateDevice{phone, 2}) == WriteStatus::exists);
-    CHECK(shelf.write(CreateDevice{a_device(anna, "tablet"), 2}) == WriteStatus::done);
+    CHECK(shelf.write(CreateDevice{a_device(anna, "tablet"), 2, "chat"}) == WriteStatus::done);
     CHECK(shelf.write(CreateDevice{a_device(anna, "watch"), 2}) == WriteStatus::over_quota);
     CHECK(shelf.write(CreateDevice{a_device(anna, "watch"), 0}) == WriteStatus::over_quota);
+    CHECK(shelf.write(CreateDevice{a_device(anna, "watch"), 9, "zom"}) == WriteStatus::not_found);
     CHECK(shelf.write(CreateDevice{a_device(an_account("bob"), "phone"), 2}) ==
           WriteStatus::not_found);
 

@@ -553,7 +553,7 @@ Knocks::Loaded Knocks::load(const PendingLoader::Row& from, store::Snapshot& sna
     job->push = row.push;
     job->accepted = row.accepted;
     job->expires = row.expires;
-    job->serial = std::max(row.serial, row.unseen_serial);
+    job->serial = row.last_serial();
     job->is_background = row.is_background;
     job->is_stored = true;
     core_.counters.jobs_pending.set(core_.counters.jobs_pending.get() + 1);

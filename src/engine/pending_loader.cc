@@ -31,10 +31,9 @@ size_t PendingLoader::line_of(std::string_view app) const {
 bool PendingLoader::begin(Now now) {
     store::Snapshot snapshot = core_.reader.snapshot();
     const store::Lookup lookup = snapshot.for_each_pending([&](const store::PendingRow& row) {
-        const uint64_t last_serial = std::max(row.serial, row.unseen_serial);
         if (taker_of(row.device, core_.options.workers) != core_.worker) return;
         lines_[line_of(row.app)].rows.push_back(
-            {row.account, row.device, row.serial, last_serial, row.accepted, row.expires});
+            {row.account, row.device, row.serial, row.last_serial(), row.accepted, row.expires});
         ++count_;
     });
     for (Line& line : lines_) {

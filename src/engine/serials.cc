@@ -16,7 +16,7 @@ UnixTime serial_epoch(store::Reader& reader, Now now) {
     store::Snapshot snapshot = reader.snapshot();
     // Who takes the rows over says so if some cannot be read.
     static_cast<void>(snapshot.for_each_pending([&highest](const store::PendingRow& row) {
-        highest = std::max({highest, row.serial, row.unseen_serial});
+        highest = std::max(highest, row.last_serial());
     }));
     const int64_t begin =
         std::max(now.unix.us, static_cast<int64_t>(highest / kPerMicrosecond) + 1);

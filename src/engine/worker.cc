@@ -257,8 +257,10 @@ void Worker::Parts::present(size_t index, Result<push::ProviderToken>&& token) {
         core.provider_tokens[index] = *token;
         core.outbox.publish(index, *token);
     } else {
+        const auto& lanes = core.options.lanes;
+        const auto user = std::ranges::find(lanes, index, &LaneOptions::credential);
         log::error("provider_token_failed")
-            .field("credential", index)
+            .field("app", user == lanes.end() ? std::string_view() : user->name)
             .field("error", token.error());
     }
 }

@@ -127,6 +127,8 @@ struct Pending {
     bool is_background = false;
     std::string payload;
 
+    // Of all knocks that it stands for.
+    [[nodiscard]] uint64_t last_serial() const { return std::max(serial, unseen_serial); }
     bool operator==(const Pending&) const = default;
 };
 

@@ -16,6 +16,7 @@
 // Owner: engine::Worker.  Thread: its worker's.  Limit: one snapshot of a reader at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -71,6 +72,9 @@ struct PendingRow {
     uint64_t unseen_serial = 0;
     UnixTime accepted;
     UnixTime expires;
+
+    // Of all knocks that it stands for.
+    [[nodiscard]] uint64_t last_serial() const { return std::max(serial, unseen_serial); }
 };
 
 class Snapshot;

@@ -63,6 +63,8 @@ struct Committer::State {
     Result<WriteStatus> apply(const ClearPending& change);
     Result<WriteStatus> apply(const NoteFeedbackSent& change);
     Result<WriteStatus> apply(const TrimFeedback& change);
+    // done: the account is there, and of this app.
+    Result<WriteStatus> check_owner(const Uuid& account, std::string_view app);
     Result<void> report(Feedback&& event);
     Result<void> apply_all(std::span<const Write> writes, std::span<WriteStatus> statuses);
 
@@ -196,6 +198,13 @@ Result<WriteStatus> Committer::State::apply(const DeleteAccount& change) {
     return WriteStatus::done;
 }
 
+Result<WriteStatus> Committer::State::check_owner(const Uuid& account, std::string_view app) {
+    AccountRecord record;
+    const Row row = KNUCKLE_TRY(read(account_key(account), record));
+    if (row != Row::sound) return refusal(row);
+    return record.app == app ? WriteStatus::done : WriteStatus::not_found;
+}
+
 Result<WriteStatus> Committer::State::apply(const CreateDevice& change) {
     const Device& device = change.device;
     const ByteView plain = encode(device, write_plain);
@@ -204,10 +213,8 @@ Result<WriteStatus> Committer::State::apply(const CreateDevice& change) {
     const RowKey key = device_key({device.account, device.id});
     if (KNUCKLE_TRY(rows.has(key))) return WriteStatus::exists;
     if (!change.app.empty()) {
-        AccountRecord owner;
-        const Row row = KNUCKLE_TRY(read(account_key(device.account), owner));
-        if (row != Row::sound) return refusal(row);
-        if (owner.app != change.app) return WriteStatus::not_found;
+        const WriteStatus owner = KNUCKLE_TRY(check_owner(device.account, change.app));
+        if (owner != WriteStatus::done) return owner;
     }
     const size_t count_max = std::min<size_t>(change.devices_max, kDevicesPerAccountMax);
     const auto others = KNUCKLE_TRY(rows.list(devices_of(device.account), count_max));
@@ -306,10 +313,8 @@ Result<WriteStatus> Committer::State::apply(const CreateToken& change) {
     if (plain.empty()) return WriteStatus::failed;
     const DeviceRef ref{token.account, token.device};
     if (!KNUCKLE_TRY(rows.has(device_key(ref)))) return WriteStatus::not_found;
-    AccountRecord owner;
-    const Row row = KNUCKLE_TRY(read(account_key(token.account), owner));
-    if (row != Row::sound) return refusal(row);
-    if (owner.app != change.app) return WriteStatus::not_found;
+    const WriteStatus owner = KNUCKLE_TRY(check_owner(token.account, change.app));
+    if (owner != WriteStatus::done) return owner;
     LookupHash hash;
     const RowKey key = token_key(change.app, token.text, hash);
     if (KNUCKLE_TRY(rows.has(key))) return WriteStatus::exists;

@@ -223,7 +223,7 @@ Result<Sweep::State::OldFeedback> Sweep::State::find_old_feedback(UnixTime now) 
     return found;
 }
 
-// What is trimmed is the front of the log, so from there it goes on.
+// What is trimmed is the front of the log, so the next step looks at that again.
 Result<Progress> Sweep::State::sweep_feedback(UnixTime now) {
     Progress progress;
     const OldFeedback old = KNUCKLE_TRY(find_old_feedback(now));
@@ -234,13 +234,9 @@ Result<Progress> Sweep::State::sweep_feedback(UnixTime now) {
     const Write trim{.change = TrimFeedback{old.last}};
     WriteStatus status = WriteStatus::failed;
     KNUCKLE_TRY(committer.apply({&trim, 1}, {&status, 1}));
-    const bool is_at_front = std::ranges::equal(next.view(), RowKey(table).view());
-    progress.feedback = is_at_front ? old.count : kFeedbackTrimMax;
-    if (is_at_front && !old.go_on_from) {
-        advance(std::nullopt);
-    } else {
-        advance(RowKey(table));
-    }
+    const bool was_at_front = std::ranges::equal(next.view(), RowKey(table).view());
+    progress.feedback = was_at_front ? old.count : kFeedbackTrimMax;
+    enter(table);
     return progress;
 }
 

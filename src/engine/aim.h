@@ -3,8 +3,8 @@
 //
 //     if (!aim(job, {device.registration_id, device.registered, device.proven_in}, lanes)) ...
 //
-// The job waits in no line, and is one of its lane or of that lane's twin; afterwards it is one of
-// where the provider is known to take the registration (ADR 0022). Pure functions.
+// The job has a lane and waits in no line of it. If the provider is known to take the registration
+// on that lane's twin, the job goes over to the twin (ADR 0022). Pure functions.
 #pragma once
 
 #include <string_view>

@@ -51,6 +51,13 @@ struct Road {
         REQUIRE(next != kNever);
         if (next > now.instant) pass(next - now.instant);
     }
+    // The push that is let through, as soon as one is.
+    Job* probe() {
+        pass_to_probe();
+        Job* const job = take();
+        REQUIRE(job != nullptr);
+        return job;
+    }
     size_t take_all() {
         size_t count = 0;
         while (Job* const job = take()) {
@@ -71,9 +78,7 @@ TEST_CASE(
     CHECK(road.meets(Outcome::misconfigured).action == Action::retry);
     CHECK(road.lane().is_stopped());
     CHECK(road.take() == nullptr);
-    road.pass_to_probe();
-    Job* const probe = road.take();
-    REQUIRE(probe != nullptr);
+    Job* const probe = road.probe();
     CHECK(road.take() == nullptr);
     // It met the same refusal, so the next one takes another connection.
     const Verdict again =
@@ -196,9 +201,7 @@ TEST_CASE("a late answer is not the probe's", "[push]") {
     Job* const late = road.take();
     REQUIRE(late != nullptr);
     road.meets(Outcome::misconfigured);
-    road.pass_to_probe();
-    Job* const probe = road.take();
-    REQUIRE(probe != nullptr);
+    Job* const probe = road.probe();
     static_cast<void>(road.dispatcher.settle(*late, {.outcome = Outcome::misconfigured}, road.now));
     CHECK(road.lane().breaker.probe_at() == kNever);  // it is still under way
     static_cast<void>(road.dispatcher.settle(*probe, {.outcome = Outcome::delivered}, road.now));
@@ -211,17 +214,13 @@ TEST_CASE("a probe of before the lane was well is like any other push", "[push]"
     Job* const late = road.take();
     REQUIRE(late != nullptr);
     road.meets(Outcome::credential_expired);
-    road.pass_to_probe();
-    Job* const old_probe = road.take();
-    REQUIRE(old_probe != nullptr);
+    Job* const old_probe = road.probe();
     // What was under way before is taken, so all is well; and then it is not.
     static_cast<void>(road.dispatcher.settle(*late, {.outcome = Outcome::delivered}, road.now));
     REQUIRE_FALSE(road.lane().is_stopped());
     road.pass(seconds(1));
     road.meets(Outcome::credential_expired);
-    road.pass_to_probe();
-    Job* const probe = road.take();
-    REQUIRE(probe != nullptr);
+    static_cast<void>(road.probe());
     REQUIRE(road.lane().breaker.probe_at() == kNever);
 
     SECTION("its answer does not end the wait for the new probe's") {

@@ -6,6 +6,7 @@
 
 #include <catch_amalgamated.hpp>
 
+#include "base/buffer.h"
 #include "base/random.h"
 #include "tests/support/certificates.h"
 #include "tests/support/tls_ends.h"
@@ -542,8 +543,10 @@ TEST_CASE("What is sealed is cut into records of at most 16 KiB", "[tls]") {
     exchange(client, server);
     const std::string text = random_text(100'000, 6);
 
+    size_t piece_max = 16 * 1024;
     SECTION("from a view") { client.say(text); }
-    SECTION("from a buffer, which is used up") {
+    SECTION("from a buffer, chunk by chunk, which is used up") {
+        piece_max = Chunk::kSize;
         Buffer plain(client.chunks);
         plain.append(text);
         REQUIRE(client.engine.seal(plain));
@@ -560,7 +563,7 @@ TEST_CASE("What is sealed is cut into records of at most 16 KiB", "[tls]") {
         REQUIRE(rest.size() >= 5 + size);
         rest.remove_prefix(5 + size);
     }
-    CHECK(records == 7);
+    CHECK(records == (text.size() + piece_max - 1) / piece_max);
     server.take(wire);
     CHECK((server.heard == text));
 }

@@ -41,6 +41,12 @@ bool PendingLoader::begin(Now now) {
             return a.accepted != b.accepted ? a.accepted < b.accepted : a.device < b.device;
         });
     }
+    size_t apps = 0;
+    for (size_t i = 0; i + 1 < lines_.size(); ++i) {
+        if (lines_[i].front() != nullptr) ++apps;
+    }
+    const size_t room = (core_.dispatcher.jobs_max() + 1) / 2;
+    share_ = std::max<size_t>(1, room / std::max<size_t>(1, apps));
     if (count_ > 0) due_ = now.instant;
     return lookup != store::Lookup::damaged;
 }
@@ -49,12 +55,13 @@ bool PendingLoader::may_come(size_t line, Now now) const {
     const Row* const row = lines_[line].front();
     if (row == nullptr) return false;
     if (line + 1 == lines_.size() || row->expires <= now.unix) return true;
-    const bool has_room = core_.dispatcher.jobs_count() < (core_.dispatcher.jobs_max() + 1) / 2;
-    const push::Lane& lane = core_.dispatcher.lane(static_cast<uint16_t>(line));
+    const auto index = static_cast<uint16_t>(line);
+    if (core_.dispatcher.left_count(index) >= share_) return false;
+    const push::Lane& lane = core_.dispatcher.lane(index);
     // The row does not say on which of twins its push will go.
     const bool is_twin_open =
         lane.twin != push::kNoTwin && !core_.dispatcher.lane(lane.twin).is_stopped();
-    return has_room && (!lane.is_stopped() || is_twin_open);
+    return !lane.is_stopped() || is_twin_open;
 }
 
 const PendingLoader::Row* PendingLoader::next(Now now) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which of the rows that an earlier process left is read next, and when: oldest first, and only
-// while there is room for pushes that are new. How fast they are sent is the lane's business
+// Which of the rows that an earlier process left is read next, and when: oldest first, and only so
+// many that there is room for pushes that are new. How fast they are sent is the lane's business
 // (push/lane.h).
 //
 //     loader.begin(now)                  once: looks through the table, notes this worker's rows
@@ -11,10 +11,13 @@
 //     loader.rest(now)                   sets the next due()
 //
 // A row is noted by its key and its serial, so a table of any size may be left, and is sent over
-// time. Each lane has its own line: rows of an app whose provider is away hold up nobody else's.
+// time. Each app has its own line, and its own share of the jobs that are made of rows: while its
+// provider is away its rows wait, here or in their lane, and hold up nobody else's. Twins have one
+// line, that of the first, because a row does not say on which of them its push will go.
 // Rows that are worth nothing (of an app that is no more, or expired) come up at once.
-// Owner: engine::Knocks.  Thread: its worker's.  Memory: 64 bytes for each row of this worker's
-// share until it has been sent. Limits: kLoadedAtOnce rows a turn, half of the dispatcher's jobs.
+// Owner: engine::Knocks.  Thread: its worker's.  Memory: 64 bytes for each row that is this
+// worker's, until it has been read. Limits: kLoadedAtOnce rows a turn; half of the dispatcher's
+// jobs, in equal shares of the apps that have rows at the start, at least one each.
 #pragma once
 
 #include <cstddef>
@@ -72,6 +75,7 @@ private:
 
     Core& core_;
     std::vector<Line> lines_;  // by lane; the last one: what is worth nothing
+    size_t share_ = 0;         // of each app: its jobs in our hands that were rows
     size_t shown_ = 0;         // the line that next() chose
     size_t taken_ = 0;         // in this turn
     Instant due_ = kNever;

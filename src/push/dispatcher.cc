@@ -16,6 +16,7 @@ Dispatcher::Dispatcher(const DispatcherOptions& options, Timers& timers, Random&
       random_(random),
       retry_timer_kind_(options.retry_timer_kind),
       lanes_(options.lanes_count),
+      left_(options.lanes_count),
       blocks_(options.large_payloads_max),
       payloads_(options.jobs_max),
       jobs_(options.jobs_max) {
@@ -80,7 +81,9 @@ void Dispatcher::submit(Job& job, Now now) {
 }
 
 void Dispatcher::resubmit(Job& job, Now now) {
-    KNUCKLE_ASSERT(job.state == JobState::fresh);
+    KNUCKLE_ASSERT(job.state == JobState::fresh && !job.is_left);
+    job.is_left = true;
+    ++left_[app_lane_of(job.lane)];
     wait(job, again_line_of(job.trust), now);
 }
 
@@ -128,7 +131,7 @@ Verdict Dispatcher::settle(Job& job, const Answer& answer, Now now) {
         job.state = JobState::delayed;
         timers_.arm(job.timer, verdict.at);
     } else if (lane.breaker.is_open()) {
-        resubmit(job, now);
+        wait(job, again_line_of(job.trust), now);
     } else {
         // It has waited already: to the front.
         job.state = JobState::waiting;
@@ -143,13 +146,14 @@ void Dispatcher::resume(Job& job, Now now) {
     KNUCKLE_ASSERT(job.state == JobState::delayed);
     job.state = JobState::fresh;
     // One that was deferred has not been sent yet.
-    if (job.attempts == 0 && job.refusals == 0) return submit(job, now);
-    resubmit(job, now);
+    const bool is_new = job.attempts == 0 && job.refusals == 0;
+    wait(job, is_new ? line_of(job.trust) : again_line_of(job.trust), now);
 }
 
 void Dispatcher::release(Job& job) {
     leave(job);
     timers_.disarm(job.timer);
+    if (job.is_left) --left_[app_lane_of(job.lane)];
     Payload& payload = *job.payload;
     jobs_.give_back(job);
     if (--payload.references == 0) drop_payload(payload);

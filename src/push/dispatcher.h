@@ -6,6 +6,7 @@
 //    Payload* payload = dispatcher.make_payload(style, token, extra);   nullptr: full, or too large
 //     Job* job = dispatcher.admit(lane, *payload);                nullptr: full, refuse at the door
 //     dispatcher.submit(*job, now)          into its lane's queue
+//     dispatcher.resubmit(*job, now)        if an earlier process left it
 //     dispatcher.delay(*job, at)            or not before then
 //     Job* next = dispatcher.take(lane, trust, now)   out of it, for a free stream: in flight
 //   Verdict verdict = dispatcher.settle(job, answer, now)   retry: queued or delayed again
@@ -19,6 +20,7 @@
 // Invariant: each admitted job is released exactly once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -64,8 +66,10 @@ public:
     // Like submit(), later: its timer will be due, see resume().
     void delay(Job& job, Instant at);
     [[nodiscard]] Job* take(uint16_t lane, Trust trust, Now now);
-    // Of an earlier process: at the pace of what goes out again.
+    // Left by an earlier process: at the pace of what goes out again.
     void resubmit(Job& job, Now now);
+    // How many of those are in our hands, in whatever state, on that lane and its twin.
+    [[nodiscard]] size_t left_count(uint16_t lane) const { return left_[app_lane_of(lane)]; }
     // The attempt ended, one way or the other.
     [[nodiscard]] Verdict settle(Job& job, const Answer& answer, Now now);
     // A delayed job whose time has come.
@@ -89,6 +93,10 @@ public:
     }
 
 private:
+    // Of twins the first: what a push keeps when it goes over to the other.
+    [[nodiscard]] size_t app_lane_of(uint16_t lane) const {
+        return std::min(lane, lanes_[lane].twin);
+    }
     void wait(Job& job, Line line, Now now);
     void leave(Job& job);
     void move_to(uint16_t lane, Trust trust, Job& job);
@@ -98,6 +106,7 @@ private:
     Random& random_;
     uint8_t retry_timer_kind_;
     std::vector<Lane> lanes_;
+    std::vector<size_t> left_;  // jobs that are so, by app_lane_of()
     Pool<PayloadBlock> blocks_;
     Pool<Payload> payloads_;
     Pool<Job> jobs_;

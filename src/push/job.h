@@ -83,6 +83,7 @@ struct Job {
     bool is_background = false;
     bool is_stored = false;    // a pending record was written: clear it when settled
     bool is_deferred = false;  // because of a limit: delayed, and not tried yet
+    bool is_left = false;      // by an earlier process
     std::array<uint8_t, kDeviceTokenMax> token;  // raw bytes
 
     [[nodiscard]] ByteView device_token() const { return {token.data(), token_size}; }

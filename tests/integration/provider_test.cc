@@ -113,6 +113,46 @@ TEST_CASE("a killed gateway delivers what it had stored when it comes back", "[p
     CHECK(apns.count("/duplicates") == 0);
 }
 
+TEST_CASE("after a start what was left of one app arrives, though another's provider is away",
+          "[provider]") {
+    constexpr size_t kPhones = 12;
+    World world;
+    const std::string chat_endpoint = world.config.endpoint;
+    const uint16_t zom_port = free_port();
+    world.config.endpoint = "127.0.0.1:" + std::to_string(zom_port);
+    world.config.app = "hosts = [\"push.example.org\"]\n";
+    world.config.apns =
+        "[apps.zom]\nhosts = [\"zom.example.org\"]\n[apps.zom.apns]\n" + world.config.apns_keys();
+    // Both are away.
+    Gateway& gateway = world.serve();
+    REQUIRE(eventually([&] { return gateway.count_in_log("event=provider_unavailable") == 2; }));
+    for (const std::string_view host : {"zom.example.org", "push.example.org"}) {
+        HttpClient client(gateway.port());
+        client.set_host(host);
+        const std::string anna = register_account(client, "anna");
+        Phone phone;
+        for (size_t i = 0; i < kPhones; ++i)
+            phone = register_phone(client, anna, registration_of(i));
+        CHECK(client.post(kMessages, knock_json(phone)).status == 202);
+    }
+    gateway.process().signal(SIGKILL);
+    REQUIRE(gateway.process().wait(kPatience) == 128 + SIGKILL);
+
+    // Zom's still is, and its pushes are the older ones, and more than we can hold.
+    world.config.endpoint = chat_endpoint;
+    world.config.limits += "jobs_max = 8\n";
+    Gateway& again = world.serve();
+    CHECK(eventually([&] { return world.apns.count("/accepted") == kPhones; }));
+    CHECK(eventually([&] { return again.metric("knuckle_pending_pushes") == kPhones; }));
+
+    ApnsProcess zom = make_apns(world.apns.directory(), zom_port);
+    CHECK(eventually([&] { return zom.count("/accepted") == kPhones; }));
+    CHECK(eventually([&] { return again.metric("knuckle_pending_pushes") == 0; }));
+    CHECK(world.apns.count("/accepted") == kPhones);
+    CHECK(zom.count("/duplicates") + world.apns.count("/duplicates") == 0);
+    CHECK(again.stop() == 0);
+}
+
 TEST_CASE("while a provider is away, the disk takes so many pushes, and the others are 503",
           "[provider]") {
     World world;

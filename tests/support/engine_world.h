@@ -141,6 +141,7 @@ struct Wire {
     bool is_up = false;  // false: being dialed
     bool is_paused = false;
     bool is_outgoing = false;
+    std::string host;   // outgoing: whom it is to
     bool reads = true;  // false: what the worker sends stays with the kernel, see unsent()
     std::string arriving;
     std::string unread;
@@ -549,10 +550,11 @@ public:
 
     // ---- io::Io ----
 
-    io::ConnId connect(const io::Endpoint&) override {
+    io::ConnId connect(const io::Endpoint& endpoint) override {
         if (!may_dial) return {};
         Wire& wire = make_wire();
         wire.is_outgoing = true;
+        wire.host = endpoint.host;
         return wire.id;
     }
     void send(io::ConnId id, Buffer& bytes) override {
@@ -632,7 +634,7 @@ private:
         if (worker->next_deadline() <= now.instant) return true;
         return std::ranges::any_of(wires_, [this](const auto& wire) {
             if (wire->is_stale) return false;
-            if (!wire->is_up) return dials != Dials::hang;
+            if (!wire->is_up) return !is_hanging(*wire);
             return !wire->is_paused && (!wire->arriving.empty() || wire->end);
         });
     }
@@ -663,8 +665,11 @@ private:
         }
     }
 
+    [[nodiscard]] bool is_hanging(const Wire& wire) const {
+        return dials == Dials::hang || (!away.empty() && wire.host == away);
+    }
     void finish_dial(Wire& wire) {
-        if (dials == Dials::hang) return;
+        if (is_hanging(wire)) return;
         if (dials == Dials::refused) {
             ++dials_failed;
             worker->on_closed(wire.id, fail(Errc::unavailable, "cannot connect", 111), now);
@@ -778,6 +783,7 @@ public:
 
     // What happens to the worker.
     Dials dials;
+    std::string away;                           // a host that answers no dial, whatever `dials` is
     bool may_dial = true;                       // false: io::Io has no connection to spare
     bool is_answering = true;                   // the provider: each push with 200, at once
     std::function<void(ArrivedPush&)> on_push;  // instead

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What an earlier process left on disk: in which order it is sent, how fast, and how much of it is
 // in our hands at once.
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch_amalgamated.hpp>
@@ -45,6 +49,40 @@ struct Left {
     Now end{};
 };
 
+// "chat" and "zom", each with a provider of its own. What was left of zom is older.
+struct TwoApps {
+    TwoApps() {
+        setup.is_started = false;
+        setup.options.jobs_max = 8;
+        setup.options.apps.push_back({.name = "zom", .lane = 1});
+        setup.options.routes.apps.push_back({"zom", {"push.zom.example"}});
+        engine::LaneOptions lane = setup.options.lanes[0];
+        lane.name = "zom";
+        lane.endpoint.host = lane.service.authority = "zom";
+        setup.options.lanes.push_back(std::move(lane));
+        for (const std::string app : {"zom", "chat"}) {
+            for (size_t i = 0; i < kRows; ++i) leave_row(app, app + " " + std::to_string(i));
+        }
+    }
+    void leave_row(const std::string& app, const std::string& name) {
+        const store::Account account = shelf.has(store::an_account(name, app));
+        store::Device device = store::a_device(account, name);
+        device.proven_in = store::ProvenIn::production;
+        shelf.has(device);
+        store::Pending row = store::a_pending(device, ++rows);
+        row.app = app;
+        row.expires = store::kNoon + hours(24);
+        shelf.has(row);
+        registrations[app].push_back(device.registration_id);
+    }
+
+    static constexpr size_t kRows = 20;
+    store::Shelf shelf;
+    EngineWorld::Setup setup;
+    size_t rows = 0;
+    std::map<std::string, std::vector<std::string>> registrations;  // by app, the oldest row first
+};
+
 }  // namespace
 
 TEST_CASE("what was left is sent oldest first, at the pace that is set", "[pending]") {
@@ -83,6 +121,46 @@ TEST_CASE("more than we can hold is sent over time, and leaves room for what is 
     for (const Phone& phone : left.phones) CHECK(world->pushes_to(phone) == 1);
     CHECK(left.shelf.pending().empty());
     world->leave();
+}
+
+TEST_CASE("an app whose provider takes nothing does not hold up what was left of another",
+          "[pending]") {
+    TwoApps left;
+    EngineWorld world(left.setup, left.shelf);
+    const auto refuse_zom = [&](std::optional<ProviderAnswer> with) {
+        world.on_push = [&world, with](ArrivedPush& push) {
+            if (push.authority != "zom") {
+                world.answer(push);
+            } else if (with) {
+                world.answer(push, *with);
+            }
+        };
+    };
+    SECTION("nobody is there") { world.away = "zom"; }
+    SECTION("it says nothing") { refuse_zom({}); }
+    SECTION("it puts each of them off") {
+        refuse_zom(ProviderAnswer{.status = 429, .reason = "TooManyRequests"});
+    }
+
+    world.start();
+    for (int i = 0; i < 30; ++i) {
+        world.pass(seconds(1));
+        CHECK(world.counters.jobs_pending.get() <= 4);
+    }
+    std::vector<std::string> arrived;
+    for (const ArrivedPush& push : world.pushes) {
+        if (push.authority != "zom") arrived.push_back(push.device);
+    }
+    CHECK(arrived == left.registrations["chat"]);
+    CHECK(left.shelf.pending().size() == TwoApps::kRows);
+
+    // When it is well again, they go, too.
+    world.away.clear();
+    world.on_push = nullptr;
+    world.pass(hours(1));
+    CHECK(left.shelf.pending().empty());
+    CHECK(world.outcomes(Outcome::delivered) == 2 * TwoApps::kRows);
+    world.leave();
 }
 
 TEST_CASE("while the provider is away, what was left stays on disk until it expires", "[pending]") {

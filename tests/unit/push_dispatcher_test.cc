@@ -70,6 +70,47 @@ TEST_CASE("a job that is deferred joins its lane when its time has come", "[push
     CHECK(desk.timers.next_deadline() == kNever);
 }
 
+TEST_CASE("what an earlier process left is counted by app until it is settled", "[push]") {
+    Desk desk;
+    desk.dispatcher.pair(0, 1);
+    const auto left = [&] {
+        CHECK(desk.dispatcher.left_count(0) == desk.dispatcher.left_count(1));
+        return desk.dispatcher.left_count(0);
+    };
+    for (int i = 0; i < 3; ++i) {
+        Job* const job = desk.admit(0);
+        REQUIRE(job != nullptr);
+        desk.dispatcher.resubmit(*job, desk.now);
+    }
+    Job& newer = desk.submitted(1);
+    CHECK(left() == 3);
+    CHECK(desk.dispatcher.take(1, Trust::proven, desk.now) == &newer);
+    desk.dispatcher.release(newer);
+    CHECK(left() == 3);
+
+    // Put off.
+    Job* const first = desk.dispatcher.take(0, Trust::proven, desk.now);
+    REQUIRE(first != nullptr);
+    CHECK(desk.settle(*first, Outcome::throttled).action == Action::retry);
+    REQUIRE(first->state == JobState::delayed);
+    CHECK(left() == 3);
+    // Gone over to the twin.
+    Job* const second = desk.dispatcher.take(0, Trust::proven, desk.now);
+    REQUIRE(second != nullptr);
+    CHECK(desk.settle(*second, Outcome::bad_token).crosses);
+    REQUIRE(second->lane == 1);
+    CHECK(left() == 3);
+    // One with a newer one, whose place it keeps.
+    Job* const third = desk.dispatcher.take(0, Trust::proven, desk.now);
+    REQUIRE(third != nullptr);
+    desk.dispatcher.release(*third);
+    CHECK(left() == 2);
+    desk.dispatcher.merge(desk.submitted(1), *second);
+    CHECK(left() == 1);
+    desk.dispatcher.release(*first);
+    CHECK(left() == 0);
+}
+
 TEST_CASE("the door is shut when our hands are full and opens again", "[push]") {
     Desk desk;
     std::vector<Job*> jobs;

@@ -106,7 +106,7 @@ private:
     Random& random_;
     uint8_t retry_timer_kind_;
     std::vector<Lane> lanes_;
-    std::vector<size_t> left_;  // jobs that are so, by app_lane_of()
+    std::vector<size_t> left_;  // jobs of an earlier process, by app_lane_of()
     Pool<PayloadBlock> blocks_;
     Pool<Payload> payloads_;
     Pool<Job> jobs_;

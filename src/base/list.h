@@ -18,9 +18,15 @@
 namespace knuckle {
 
 struct Link {
-    void* prev = nullptr;
+    Link() = default;
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+
+    [[nodiscard]] bool is_linked() const { return prev != this; }
+
+    // The object before this one, or nullptr. In no list: the link itself, which is none.
+    void* prev = this;
     void* next = nullptr;
-    bool is_linked = false;
 };
 
 template <typename T, Link T::* Member>
@@ -32,8 +38,9 @@ public:
 
     void push_back(T& item) {
         Link& link = item.*Member;
-        KNUCKLE_ASSERT(!link.is_linked);
-        link = {last_, nullptr, true};
+        KNUCKLE_ASSERT(!link.is_linked());
+        link.prev = last_;
+        link.next = nullptr;
         if (last_ != nullptr) {
             (last_->*Member).next = &item;
         } else {
@@ -45,8 +52,9 @@ public:
 
     void push_front(T& item) {
         Link& link = item.*Member;
-        KNUCKLE_ASSERT(!link.is_linked);
-        link = {nullptr, first_, true};
+        KNUCKLE_ASSERT(!link.is_linked());
+        link.prev = nullptr;
+        link.next = first_;
         if (first_ != nullptr) {
             (first_->*Member).prev = &item;
         } else {
@@ -58,7 +66,7 @@ public:
 
     void erase(T& item) {
         Link& link = item.*Member;
-        KNUCKLE_ASSERT(link.is_linked);
+        KNUCKLE_ASSERT(link.is_linked());
         T* const prev = static_cast<T*>(link.prev);
         T* const next = static_cast<T*>(link.next);
         if (prev != nullptr) {
@@ -71,7 +79,8 @@ public:
         } else {
             last_ = prev;
         }
-        link = {};
+        link.prev = &link;
+        link.next = nullptr;
         --count_;
     }
 
@@ -83,7 +92,7 @@ public:
 
     [[nodiscard]] T* front() const { return first_; }
     [[nodiscard]] static T* next(const T& item) { return static_cast<T*>((item.*Member).next); }
-    [[nodiscard]] static bool contains(const T& item) { return (item.*Member).is_linked; }
+    [[nodiscard]] static bool contains(const T& item) { return (item.*Member).is_linked(); }
     [[nodiscard]] bool is_empty() const { return first_ == nullptr; }
     [[nodiscard]] size_t count() const { return count_; }
 

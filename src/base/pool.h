@@ -7,11 +7,13 @@
 //     Job* again = jobs.find(id);        // nullptr once given back, however late
 //     jobs.give_back(*job);
 //
-// Objects never move. Memory comes in slabs of kSlabCount on demand and stays; what is given back
+// Objects never move. Memory comes in slabs of kSlabSize on demand and stays; what is given back
 // is destroyed and its slot reused with a new generation.
 // Owner: a module's main object.  Thread: one.  Limit: the count given at construction.
+// Memory: 8 bytes besides each object.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,7 +37,8 @@ struct Id {
 template <typename T>
 class Pool {
 public:
-    static constexpr size_t kSlabCount = 64;
+    // A size that the allocator has pieces of. It rounds others up, by as much as a quarter.
+    static constexpr size_t kSlabSize = 16 * 1024;
 
     explicit Pool(size_t count_max) : count_max_(count_max) {
         KNUCKLE_ASSERT(count_max < UINT32_MAX);
@@ -51,17 +54,16 @@ public:
         if (free_ == kNone && !grow()) return nullptr;
         Slot& slot = slot_at(free_);
         free_ = slot.next_free;
-        slot.is_live = true;
+        ++slot.generation;
         ++count_;
         return new (slot.storage) T(std::forward<Args>(args)...);
     }
 
     void give_back(T& item) {
         Slot& slot = slot_of(item);
-        KNUCKLE_ASSERT(slot.is_live);
+        KNUCKLE_ASSERT(slot.is_live());
         item.~T();
-        slot.is_live = false;
-        if (++slot.generation == 0) slot.generation = 1;
+        ++slot.generation;
         slot.next_free = free_;
         free_ = slot.index;
         --count_;
@@ -70,7 +72,7 @@ public:
     [[nodiscard]] T* find(Id<T> id) {
         if (id.is_null() || id.index >= slots_made_) return nullptr;
         Slot& slot = slot_at(id.index);
-        return slot.is_live && slot.generation == id.generation ? slot.item() : nullptr;
+        return slot.is_live() && slot.generation == id.generation ? slot.item() : nullptr;
     }
 
     [[nodiscard]] Id<T> id_of(const T& item) {
@@ -82,7 +84,7 @@ public:
     template <typename Visit>
     void for_each(Visit visit) {
         for (uint32_t i = 0; i < slots_made_; ++i) {
-            if (slot_at(i).is_live) visit(*slot_at(i).item());
+            if (slot_at(i).is_live()) visit(*slot_at(i).item());
         }
     }
 
@@ -94,14 +96,18 @@ private:
     static constexpr uint32_t kNone = UINT32_MAX;
 
     struct Slot {
-        alignas(T) unsigned char storage[sizeof(T)];
+        union {
+            alignas(T) unsigned char storage[sizeof(T)];
+            uint32_t next_free;  // while there is no object
+        };
         uint32_t index = 0;
-        uint32_t generation = 1;
-        uint32_t next_free = kNone;
-        bool is_live = false;
+        uint32_t generation = 0;  // odd while there is one
 
+        [[nodiscard]] bool is_live() const { return generation % 2 != 0; }
         T* item() { return std::launder(reinterpret_cast<T*>(storage)); }
     };
+
+    static constexpr size_t kSlabCount = std::max<size_t>(1, kSlabSize / sizeof(Slot));
 
     Slot& slot_at(uint32_t index) { return slabs_[index / kSlabCount][index % kSlabCount]; }
 

@@ -125,10 +125,11 @@ void Stages::encode() {
     const std::string_view token = std::get<api::Knock>(call_.command).token;
     const Result<size_t> payload =
         push::apns::encode_payload(push::Style::alert, token, "null", payload_.small);
-    const Result<size_t> raw = push::apns::decode_token(target_.registration_id(), job_.token);
-    expect(payload && raw, "not encoded");
+    std::array<uint8_t, push::kDeviceTokenMax> raw;
+    const Result<size_t> size = push::apns::decode_token(target_.registration_id(), raw);
+    expect(payload && size, "not encoded");
     payload_.size = static_cast<uint16_t>(*payload);
-    job_.token_size = static_cast<uint16_t>(*raw);
+    job_.token.assign(ByteView(raw).first(*size));
     job_.payload = &payload_;
     job_.account = owner_.account;
     job_.device = target_.device;

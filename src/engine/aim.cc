@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/aim.h"
 
+#include <array>
+
 #include "push/apns.h"
 
 namespace knuckle::engine {
@@ -19,9 +21,10 @@ store::ProvenIn proven_in(push::Environment environment) {
 }
 
 bool aim(push::Job& job, const Registration& registration, const std::vector<LaneOptions>& lanes) {
-    const Result<size_t> size = push::apns::decode_token(registration.id, job.token);
+    std::array<uint8_t, push::kDeviceTokenMax> raw;
+    const Result<size_t> size = push::apns::decode_token(registration.id, raw);
     if (!size) return false;
-    job.token_size = static_cast<uint16_t>(*size);
+    job.token.assign(ByteView(raw).first(*size));
     job.registered = registration.registered;
     job.has_crossed = false;
     const uint16_t twin = lanes[job.lane].twin;

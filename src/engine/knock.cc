@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -138,8 +139,8 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
     }
     knock->origin = origin;
     knock->started = now.instant;
-    knock->pass = pass;
     knock->deferral = pass.at - now.instant;
+    if (knock->is_deferred()) knock->pass = std::make_unique<KnockPass>(pass);
     // ours, so that the last job's end is not the payload's before all are made
     ++payload->references;
 
@@ -390,7 +391,7 @@ void Knocks::answer(const Knock& knock, bool is_stored, bool is_lost, Now now) {
 // A deferred push is not on disk: nobody in line behind it may be told that it is. It goes out in
 // its time all the same, but whoever comes next tries the disk for himself.
 void Knocks::distrust(const Knock& knock) {
-    core_.limits.give_back_knock(knock.pass);
+    core_.limits.give_back_knock(*knock.pass);
     for (Knock* each = line_.next(knock); each != nullptr; each = line_.next(*each)) {
         if (!each->is_coalesced) continue;
         each->has_failed = true;

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "api/command.h"
 #include "base/list.h"
@@ -48,12 +49,12 @@ inline constexpr Duration kExpiryEvery = minutes(1);
 struct Knock {
     Link link;                                  // in order of arrival
     Link line_link;                             // deferred or coalesced: in line for the disk
-    List<push::Job, &push::Job::sibling> jobs;  // not settled yet
+    List<push::Job, &push::Job::company> jobs;  // not settled yet
     Origin origin;
-    Instant started;
-    KnockPass pass;            // of what it took from the limits
-    Duration deferral{};       // how long its pushes wait because of a limit
     uint32_t writes_open = 0;  // pending records on their way to the disk
+    Instant started;
+    Duration deferral{};                    // how long its pushes wait because of a limit
+    std::unique_ptr<const KnockPass> pass;  // deferred: what it took from the limits
     bool is_storing = false;
     bool is_coalesced = false;  // has no pushes of its own
     bool is_answered = false;   // its sender waits no more

@@ -37,7 +37,7 @@ public:
     [[nodiscard]] bool is_empty() const { return count_ == 0; }
 
 private:
-    using Bucket = List<push::Job, &push::Job::bucket>;
+    using Bucket = List<push::Job, &push::Job::company>;
 
     [[nodiscard]] Bucket& bucket_of(const push::Job& job);
     // Another push to the same device, on the same lane or its twin.

@@ -16,10 +16,10 @@
 // the first SETTINGS); then the peer's limit, up and down, at most options.streams_max.
 //
 // Owner: engine::Upstream.  Thread: its worker's.  Time: never read.
-// Memory: 22 kB; for every 64 streams ever open at once 9 kB more and up to 26 kB of nghttp2's, and
-// 1 kB for each of them whose answer had a body; beyond that nothing is allocated for a request.
-// What a peer makes us answer is bounded until it is drained, so drain() only when the output
-// before has been sent.
+// Memory: 22 kB; for every 200 streams ever open at once 16 kB more and up to 81 kB of nghttp2's,
+// and 1 kB for each of them whose answer had a body or a retry-after; beyond that nothing is
+// allocated for a request. What a peer makes us answer is bounded until it is drained, so drain()
+// only when the output before has been sent.
 // Invariant: streams_open() <= streams_max() once submit() has accepted.
 //
 // nghttp2 takes the fields of a head, not the head. So it is given none, and in place of the empty

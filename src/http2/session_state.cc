@@ -48,13 +48,13 @@ int on_header(nghttp2_session*,
     Stream* const stream = state.find(frame->hd.stream_id);
     if (stream == nullptr) return 0;
     // A single octet can stand for kilobytes (RFC 7541 section 7.3), so count what it stands for.
-    stream->head_size += name_size + value_size + kFieldOverhead;
+    stream->head_size += static_cast<uint32_t>(name_size + value_size + kFieldOverhead);
     if (stream->head_size > kResponseHeadMax) {
         state.fail_with(NGHTTP2_ERR_HTTP_HEADER,
                         "the peer's response head exceeds what our SETTINGS allow");
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    stream->add_field(as_text({name, name_size}), as_text({value, value_size}));
+    state.streams.add_field(*stream, as_text({name, name_size}), as_text({value, value_size}));
     if (as_text({name, name_size}) == kDate) state.note_date(as_text({value, value_size}));
     return 0;
 }

@@ -9,16 +9,16 @@
 
 namespace knuckle::http2 {
 
-void Stream::add_field(std::string_view name, std::string_view value) {
-    if (has_head) return;
+void Streams::add_field(Stream& stream, std::string_view name, std::string_view value) {
+    if (stream.has_head) return;
     if (name == ":status") {
         // The first field of every head, so it begins a new one: a final head replaces the interim
         // ones.
-        status = static_cast<uint16_t>(parse_decimal(value).value_or(0));
-        retry_after_size = 0;
-    } else if (name == "retry-after" && value.size() <= kRetryAfterMax) {
-        std::copy(value.begin(), value.end(), retry_after.begin());
-        retry_after_size = static_cast<uint8_t>(value.size());
+        stream.status = static_cast<uint16_t>(parse_decimal(value).value_or(0));
+        stream.retry_after_size = 0;
+    } else if (name == "retry-after" && value.size() <= ResponseText::kRetryAfterMax) {
+        std::copy(value.begin(), value.end(), text_of(stream).retry_after.begin());
+        stream.retry_after_size = static_cast<uint8_t>(value.size());
     }
 }
 
@@ -29,15 +29,19 @@ Stream* Streams::open(uint64_t tag, ByteView body) {
 }
 
 void Streams::add_body(Stream& stream, ByteView bytes) {
-    const size_t count = std::min(bytes.size(), kResponseBodyMax - stream.answer_size);
+    const size_t count = std::min(bytes.size(), kResponseBodyMax - stream.body_size);
     if (count == 0) return;
-    if (stream.answer == nullptr) {
-        if (spare_answers_.empty()) spare_answers_.push_back(std::make_unique<ResponseBody>());
-        stream.answer = std::move(spare_answers_.back());
-        spare_answers_.pop_back();
+    copy_bytes(text_of(stream).body.data() + stream.body_size, bytes.first(count));
+    stream.body_size = static_cast<uint16_t>(stream.body_size + count);
+}
+
+ResponseText& Streams::text_of(Stream& stream) {
+    if (stream.text == nullptr) {
+        if (spare_texts_.empty()) spare_texts_.push_back(std::make_unique<ResponseText>());
+        stream.text = std::move(spare_texts_.back());
+        spare_texts_.pop_back();
     }
-    copy_bytes(stream.answer->data() + stream.answer_size, bytes.first(count));
-    stream.answer_size = static_cast<uint16_t>(stream.answer_size + count);
+    return *stream.text;
 }
 
 void Streams::finish(Stream& stream, EventKind outcome, uint32_t error_code) {
@@ -68,12 +72,11 @@ bool Streams::next_event(Event& event) {
     event.kind = stream->outcome;
     event.tag = stream->tag;
     event.error_code = stream->error_code;
-    if (stream->outcome == EventKind::response) {
-        event.status = stream->status;
-        event.retry_after = {stream->retry_after.data(), stream->retry_after_size};
-        if (stream->answer != nullptr)
-            event.body = ByteView(*stream->answer).first(stream->answer_size);
-    }
+    if (stream->outcome != EventKind::response) return true;
+    event.status = stream->status;
+    if (stream->text == nullptr) return true;
+    event.retry_after = {stream->text->retry_after.data(), stream->retry_after_size};
+    event.body = ByteView(stream->text->body).first(stream->body_size);
     return true;
 }
 
@@ -90,7 +93,7 @@ Stream* Streams::find(int32_t id) {
 }
 
 void Streams::release(Stream& stream) {
-    if (stream.answer != nullptr) spare_answers_.push_back(std::move(stream.answer));
+    if (stream.text != nullptr) spare_texts_.push_back(std::move(stream.text));
     pool_.give_back(stream);
 }
 

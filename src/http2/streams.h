@@ -3,7 +3,7 @@
 // what has come back, and the queue of those that ended. Knows nothing of nghttp2 or of frames.
 //
 //     Stream* stream = streams.open(tag, body);                 nullptr: full
-//     stream->add_field(...); streams.add_body(*stream, ...);   as the response comes in
+//     streams.add_field(*stream, ...); streams.add_body(*stream, ...);   as the response comes in
 //     streams.finish(*stream, outcome, error_code);             queues its event
 //     while (streams.next_event(event)) ...                     oldest first; views until the next
 //
@@ -26,16 +26,19 @@
 
 namespace knuckle::http2 {
 
-using ResponseBody = std::array<uint8_t, kResponseBodyMax>;
+// What a response may say besides its status; APNs' 200 says none of it.
+struct ResponseText {
+    static constexpr size_t kRetryAfterMax = 40;  // seconds, or a date of at most 33 characters
+
+    std::array<uint8_t, kResponseBodyMax> body;
+    std::array<char, kRetryAfterMax> retry_after;
+};
 
 struct Stream {
-    static constexpr size_t kRetryAfterMax = 40;  // seconds, or a date of at most 33 characters
     static constexpr uint16_t kFinalStatusMin = 200;
 
     Stream(uint64_t request_tag, ByteView request_body) : body(request_body), tag(request_tag) {}
 
-    // A field of a head, interim or final, or of the trailers.
-    void add_field(std::string_view name, std::string_view value);
     void end_head() { has_head = status >= kFinalStatusMin; }
 
     Link link;      // in the queue of those that ended
@@ -43,16 +46,15 @@ struct Stream {
     uint64_t tag;
     int32_t id = 0;  // 0 until nghttp2 has given it one
     uint32_t error_code = 0;
+    uint32_t head_size = 0;  // as RFC 9113 section 6.5.2 counts, over all heads
     uint16_t status = 0;
-    uint16_t answer_size = 0;
+    uint16_t body_size = 0;  // of the response
     EventKind outcome = EventKind::reset;
     bool has_head = false;    // of the final response: further fields are trailers
     bool has_answer = false;  // the response is complete
     bool is_finished = false;
     uint8_t retry_after_size = 0;
-    size_t head_size = 0;  // as RFC 9113 section 6.5.2 counts, over all heads
-    std::unique_ptr<ResponseBody> answer;
-    std::array<char, kRetryAfterMax> retry_after;
+    std::unique_ptr<ResponseText> text;
 };
 
 class Streams {
@@ -60,6 +62,8 @@ public:
     explicit Streams(size_t count_max) : pool_(count_max) {}
 
     [[nodiscard]] Stream* open(uint64_t tag, ByteView body);
+    // A field of a head, interim or final, or of the trailers.
+    void add_field(Stream& stream, std::string_view name, std::string_view value);
     void add_body(Stream& stream, ByteView bytes);
     void finish(Stream& stream, EventKind outcome, uint32_t error_code);
     // Gives up a stream that is open, or whose event has not been pulled.
@@ -75,12 +79,13 @@ public:
     [[nodiscard]] bool is_full() const { return pool_.is_full(); }
 
 private:
+    [[nodiscard]] ResponseText& text_of(Stream& stream);
     void release(Stream& stream);
 
     Pool<Stream> pool_;
     List<Stream, &Stream::link> finished_;
     Stream* shown_ = nullptr;
-    std::vector<std::unique_ptr<ResponseBody>> spare_answers_;
+    std::vector<std::unique_ptr<ResponseText>> spare_texts_;
     size_t open_count_ = 0;
 };
 

@@ -95,7 +95,8 @@ http2::RequestHead encode(const Job& job,
                           RequestText& text) {
     using http2::Indexing;
     std::memcpy(text.path.data(), kPathPrefix.data(), kPathPrefix.size());
-    encode_hex(job.device_token(), text.path.data() + kPathPrefix.size());
+    const ByteView token = job.token.view();
+    encode_hex(token, text.path.data() + kPathPrefix.size());
     job.push.format(text.id.data());
     // A background push that cannot be delivered now is worth as much as none, but Apple stores
     // only one per device anyway.
@@ -104,7 +105,7 @@ http2::RequestHead encode(const Job& job,
 
     http2::RequestHead head;
     head.authority = service.authority;
-    head.path = {text.path.data(), kPathPrefix.size() + 2 * job.token_size};
+    head.path = {text.path.data(), kPathPrefix.size() + 2 * token.size()};
     if (!authorization.empty()) head.add({"authorization", authorization, Indexing::never});
     head.add({"apns-topic", service.topic, Indexing::allowed});
     head.add({"apns-push-type", job.is_background ? "background" : "alert", Indexing::allowed});

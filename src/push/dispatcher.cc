@@ -174,8 +174,7 @@ void Dispatcher::merge(Job& job, Job& other) {
     }
     // Whose knock came later has seen the device's row as it was later.
     if (std::tie(job.registered, job.serial) < std::tie(other.registered, other.serial)) {
-        job.token = other.token;
-        job.token_size = other.token_size;
+        std::swap(job.token, other.token);
         job.registered = other.registered;
         job.has_crossed = other.has_crossed;
         if (job.lane != other.lane || job.trust != other.trust)

@@ -44,7 +44,7 @@ Aimed aimed(uint16_t lane, ProvenIn proven_in) {
     CHECK(aim(job, {std::string(64, 'a'), UnixTime{7}, proven_in}, some_lanes()));
     CHECK(job.registered == UnixTime{7});
     CHECK_FALSE(job.has_crossed);
-    CHECK(to_hex(job.device_token()) == std::string(64, 'a'));
+    CHECK(to_hex(job.token.view()) == std::string(64, 'a'));
     return {job.lane, job.trust};
 }
 

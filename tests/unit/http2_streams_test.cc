@@ -41,9 +41,9 @@ TEST_CASE("Streams end in the order in which their answers came", "[http2]") {
 TEST_CASE("A response keeps its status, retry-after and body until the next event", "[http2]") {
     Streams streams(8);
     Stream& stream = open(streams, 1, 1);
-    stream.add_field(":status", "503");
-    stream.add_field("content-type", "application/json");
-    stream.add_field("retry-after", "Wednesday, 06-Nov-94 08:49:37 GMT");
+    streams.add_field(stream, ":status", "503");
+    streams.add_field(stream, "content-type", "application/json");
+    streams.add_field(stream, "retry-after", "Wednesday, 06-Nov-94 08:49:37 GMT");
     stream.end_head();
     streams.add_body(stream, as_bytes("{\"reason\":"));
     streams.add_body(stream, as_bytes("\"Shutdown\"}"));
@@ -58,12 +58,12 @@ TEST_CASE("A response keeps its status, retry-after and body until the next even
 TEST_CASE("Interim responses are forgotten and trailers not heard", "[http2]") {
     Streams streams(8);
     Stream& stream = open(streams, 1, 1);
-    stream.add_field(":status", "103");
-    stream.add_field("retry-after", "7");
+    streams.add_field(stream, ":status", "103");
+    streams.add_field(stream, "retry-after", "7");
     stream.end_head();
-    stream.add_field(":status", "200");
+    streams.add_field(stream, ":status", "200");
     stream.end_head();
-    stream.add_field("retry-after", "8");
+    streams.add_field(stream, "retry-after", "8");
     streams.finish(stream, EventKind::response, 0);
     Event event;
     REQUIRE(streams.next_event(event));
@@ -74,8 +74,8 @@ TEST_CASE("Interim responses are forgotten and trailers not heard", "[http2]") {
 TEST_CASE("A retry-after that is neither a number nor a date is left out", "[http2]") {
     Streams streams(8);
     Stream& stream = open(streams, 1, 1);
-    stream.add_field(":status", "503");
-    stream.add_field("retry-after", std::string(41, '1'));
+    streams.add_field(stream, ":status", "503");
+    streams.add_field(stream, "retry-after", std::string(41, '1'));
     streams.finish(stream, EventKind::response, 0);
     Event event;
     REQUIRE(streams.next_event(event));

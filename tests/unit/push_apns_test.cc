@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <array>
+#include <numeric>
 #include <string>
 
 #include <catch_amalgamated.hpp>
@@ -26,8 +27,9 @@ struct Request {
     http2::RequestHead head;
 
     Request() {
-        job.token_size = 32;
-        for (size_t i = 0; i < 32; ++i) job.token[i] = static_cast<uint8_t>(i);
+        std::array<uint8_t, 32> token;
+        std::iota(token.begin(), token.end(), uint8_t{0});
+        job.token.assign(token);
         job.push = *Uuid::parse("123e4567-e89b-42d3-a456-426614174000");
         job.accepted = from_unix_seconds(1'800'000'000);
     }
@@ -91,6 +93,16 @@ TEST_CASE("only what can be a device token becomes one", "[push]") {
                                    "../" + std::string(61, 'a')}) {
         CAPTURE(bad);
         CHECK_FALSE(apns::decode_token(bad, raw));
+    }
+}
+
+TEST_CASE("a token of any size keeps its octets, and another may take its place", "[push]") {
+    DeviceToken token;
+    CHECK(token.view().empty());
+    for (const size_t size : {size_t{32}, size_t{33}, kDeviceTokenMax, size_t{33}, size_t{31}}) {
+        const std::string octets(size, static_cast<char>('0' + size % 10));
+        token.assign(as_bytes(octets));
+        CHECK(as_text(token.view()) == octets);
     }
 }
 

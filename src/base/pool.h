@@ -51,8 +51,8 @@ public:
 
     template <typename... Args>
     [[nodiscard]] T* take(Args&&... args) {
-        if (free_ == kNone && !grow()) return nullptr;
-        Slot& slot = slot_at(free_);
+        if (free_ == nullptr && !grow()) return nullptr;
+        Slot& slot = *free_;
         free_ = slot.next_free;
         ++slot.generation;
         ++count_;
@@ -65,7 +65,7 @@ public:
         item.~T();
         ++slot.generation;
         slot.next_free = free_;
-        free_ = slot.index;
+        free_ = &slot;
         --count_;
     }
 
@@ -93,12 +93,10 @@ public:
     [[nodiscard]] bool is_full() const { return count_ == count_max_; }
 
 private:
-    static constexpr uint32_t kNone = UINT32_MAX;
-
     struct Slot {
         union {
             alignas(T) unsigned char storage[sizeof(T)];
-            uint32_t next_free;  // while there is no object
+            Slot* next_free;  // while there is no object
         };
         uint32_t index = 0;
         uint32_t generation = 0;  // odd while there is one
@@ -123,7 +121,7 @@ private:
             Slot& slot = slot_at(slots_made_);
             slot.index = slots_made_++;
             slot.next_free = free_;
-            free_ = slot.index;
+            free_ = &slot;
         }
         return true;
     }
@@ -132,7 +130,7 @@ private:
     size_t count_max_;
     size_t count_ = 0;
     uint32_t slots_made_ = 0;
-    uint32_t free_ = kNone;
+    Slot* free_ = nullptr;
 };
 
 }  // namespace knuckle

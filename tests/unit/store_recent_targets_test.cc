@@ -34,11 +34,11 @@ bool is_same(const Target& one, const Target& other) {
 }
 
 struct Memory {
-    [[nodiscard]] bool has(const std::string& account, const Target& expected) const {
+    [[nodiscard]] bool has(const std::string& account, const Target& expected) {
         Target found;
         return recent.find(id_of(account), found) && is_same(found, expected);
     }
-    [[nodiscard]] bool has_nothing_of(const std::string& account) const {
+    [[nodiscard]] bool has_nothing_of(const std::string& account) {
         Target found;
         return !recent.find(id_of(account), found);
     }
@@ -123,6 +123,31 @@ TEST_CASE("The table grows with the accounts, up to its limit, and keeps most of
         if (!is_same(target, a_target(name_of(i)))) FAIL("another one's");
     }
     CHECK(found > kMany / 2);
+}
+
+TEST_CASE("Nothing is forgotten when the table grows", "[store][recent]") {
+    const auto keep = [](Memory& memory, size_t i) {
+        memory.recent.keep(id_of(name_of(i)), 1, a_target(name_of(i)));
+    };
+    size_t last = 0;
+    for (Memory memory; memory.recent.slots() <= RecentTargets::kSlotsMin; ++last)
+        keep(memory, last);
+    --last;  // it makes the table grow
+
+    Memory memory;
+    for (size_t i = 0; i < last; ++i) keep(memory, i);
+    const auto count = [&] {
+        size_t found = 0;
+        for (size_t i = 0; i < last; ++i) found += memory.has(name_of(i), a_target(name_of(i)));
+        return found;
+    };
+    const size_t before = count();
+    CHECK(before > last / 2);
+    REQUIRE(memory.recent.slots() == RecentTargets::kSlotsMin);
+    keep(memory, last);
+    REQUIRE(memory.recent.slots() > RecentTargets::kSlotsMin);
+    CHECK(count() + 1 >= before);  // one may have had to give way
+    CHECK(count() + 1 >= before);
 }
 
 TEST_CASE("A few accounts need little memory and stay in it", "[store][recent]") {

@@ -67,6 +67,7 @@ struct Library {
 };
 
 const std::vector<Library> kLibraries = {
+    {"mimalloc.h", "base"},
     {"wolfssl/wolfcrypt/", "crypto tls"},
     {"wolfssl/", "tls"},
     {"argon2.h", "crypto"},

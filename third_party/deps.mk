@@ -40,7 +40,8 @@ DEPS_INC := -isystem $(DEPS_SRC)/libuv/include -isystem $(LLHTTP_INC) \
   -isystem $(DEPS_SRC)/nghttp2/lib/includes -isystem $(DEPS_OBJ)/nghttp2/includes -DNGHTTP2_STATICLIB \
   -isystem $(DEPS_SRC)/wolfssl -isystem $(DEPS_DIR)/wolfssl -DWOLFSSL_USER_SETTINGS \
   -isystem $(DEPS_SRC)/lmdb/libraries/liblmdb -isystem $(DEPS_SRC)/simdjson/singleheader \
-  -isystem $(DEPS_SRC)/tomlplusplus/usr/include -isystem $(DEPS_SRC)/argon2/include
+  -isystem $(DEPS_SRC)/tomlplusplus/usr/include -isystem $(DEPS_SRC)/argon2/include \
+  -isystem $(DEPS_SRC)/mimalloc/include
 DEPS_TEST_INC  := -isystem $(DEPS_SRC)/catch2/extras
 DEPS_BENCH_INC := -isystem $(DEPS_SRC)/hdrhistogram/include
 # In link order; the product takes all of them, a unit test those of its modules.

@@ -25,6 +25,7 @@
 #include "app/webhook.h"
 #include "app/worker_thread.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "crypto/random.h"
 #include "engine/serials.h"
 #include "metrics/render.h"
@@ -325,6 +326,7 @@ void Supervisor::start_webhook(const WebhookOptions& options) {
 
 int Supervisor::run(const Assembly& assembly) {
     started_ = admin_loop_.now().unix;
+    hasten_freed_memory();
     start_threads();
     if (assembly.webhook) start_webhook(*assembly.webhook);
     log::notice("serving").field("version", version()).field("workers", options_->workers);

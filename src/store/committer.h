@@ -25,7 +25,9 @@
 
 namespace knuckle::store {
 
-inline constexpr size_t kBatchWritesMax = 4'096;
+// A commit copies each page that it changes, and the old ones stay in the file for a later one: in
+// a large database nearly a page for each write.
+inline constexpr size_t kBatchWritesMax = 1'024;
 
 // What became of the tokens that expire() was given.
 struct Expired {

@@ -10,6 +10,7 @@
 // Names decide ids and secrets, so equal sentences give equal stores.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -204,6 +205,15 @@ public:
         const auto result = committer_->apply({&write, 1}, {&status, 1});
         if (!result) error_ = result.error();
         return status;
+    }
+    // However many, in commits as large as they may be.
+    void write_many(std::vector<Change> changes) {
+        while (!changes.empty()) {
+            const size_t count = std::min(changes.size(), kBatchWritesMax);
+            const auto rest = changes.end() - static_cast<ptrdiff_t>(count);
+            write_all({std::move_iterator(rest), std::move_iterator(changes.end())});
+            changes.erase(rest, changes.end());
+        }
     }
     // All in one commit.
     std::vector<WriteStatus> write_all(std::vector<Change> changes) {

@@ -190,7 +190,7 @@ TEST_CASE("A step looks at a bounded number of rows that need nothing", "[store]
     for (size_t i = 0; i < 2 * kVisitedPerStep; ++i) {
         changes.push_back(CreateToken{"chat", a_token(phone, std::to_string(i)), 10'000});
     }
-    shelf.write_all(std::move(changes));
+    shelf.write_many(std::move(changes));
     CHECK(rotation.run() == 3);
     CHECK(count(g_log, "event=key_rotation_ended key=2 resealed=0") == 1);
 }

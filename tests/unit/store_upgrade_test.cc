@@ -247,7 +247,7 @@ TEST_CASE("More tokens than are read at a time are all upgraded", "[store][upgra
         tokens.push_back(a_token(phone, std::to_string(i)));
         changes.emplace_back(CreateToken{"chat", tokens.back(), 10'000});
     }
-    shelf.write_all(std::move(changes));
+    shelf.write_many(std::move(changes));
     turn_into_version_5(shelf, tokens);
     shelf.reopen();
     CHECK(std::ranges::all_of(tokens,

@@ -129,7 +129,7 @@ TEST_INCLUDES := -Isrc -I. $(DEPS_INC) $(DEPS_TEST_INC) -DKNUCKLE_SOURCE_DIR='"$
 
 # g++ 12 takes its own instrumentation of std::variant and std::regex for uninitialized memory.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-maybe-uninitialized
-MODE_FLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS $(if $(filter 1,$(LTO)),-flto=auto)
+MODE_FLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS
 MODE_FLAGS_debug   := -O0 -g -D_GLIBCXX_ASSERTIONS
 MODE_FLAGS_asan    := $(SANITIZE) -fsanitize=address,undefined -D_GLIBCXX_ASSERTIONS
 MODE_FLAGS_ubsan   := $(SANITIZE) -fsanitize=undefined -D_GLIBCXX_ASSERTIONS
@@ -150,16 +150,24 @@ CXX_of  = $(if $(filter fuzz,$(1)),clang++-19,$(CXX))
 MODE_LDFLAGS_release := -static-libstdc++ -static-libgcc
 MODE_LDFLAGS_debug   := -static-libstdc++ -static-libgcc
 
+# The release binary is optimized as a whole where a knock passes (docs/adr/0026); LTO=0 links it in a second.
+KNOCK_MODULES := base http1 http2 tls net io store push engine
+KNOCK_OBJECTS := $(foreach m,$(KNOCK_MODULES),$(patsubst %.cc,$(B)/release/obj/%.o,$(SRC_$(m))))
+$(KNOCK_OBJECTS): KNOCK_FLAGS = $(FOR_LTO)
+LTO := 1
+PRODUCT_FLAGS_release := $(if $(filter 1,$(LTO)),-flto=auto)
+
 # ---- rules for one mode --------------------------------------------------------
 say = $(if $(V),,@echo "  $(1) $(if $(2),$(2),$@)";)
 
 # Archives and programs appear complete or not at all: another make may be using them.
 define mode_rules
-$(call remember,$(B)/$(1)/.flags,$(call CXX_of,$(1)) $(SRC_FLAGS) $(INCLUDES) $(subst $(CURDIR),,$(CODE_FLAGS)) $(MODE_FLAGS_$(1)) $(file <$(DEPS_DIR)/pins.list))
+$(call remember,$(B)/$(1)/.flags,$(call CXX_of,$(1)) $(SRC_FLAGS) $(INCLUDES) $(subst $(CURDIR),,$(CODE_FLAGS)) $(MODE_FLAGS_$(1)) $(FOR_LTO) $(KNOCK_MODULES) $(file <$(DEPS_DIR)/pins.list))
+$(call remember,$(B)/$(1)/.product_flags,$(PRODUCT_FLAGS_$(1)))
 
 $(B)/$(1)/obj/src/%.o: src/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY)
 	$$(call say,CXX,$$<$(if $(filter release,$(1)),, [$(1)])) mkdir -p $$(@D) && \
-	  $(call CXX_of,$(1)) $(SRC_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(VERSION_DEFINE) $(INCLUDES) -MMD -MP -c $$< -o $$@
+	  $(call CXX_of,$(1)) $(SRC_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(KNOCK_FLAGS) $$(VERSION_DEFINE) $(INCLUDES) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/obj/tests/%.o: tests/%.cc $(B)/$(1)/.flags $(DEPS_DIR)/wolfssl/user_settings.h | $(DEPS_READY) $(FETCHED_TEST)
 	$$(call say,CXX,$$<$(if $(filter release,$(1)),, [$(1)])) mkdir -p $$(@D) && \
 	  $(call CXX_of,$(1)) $(TEST_FLAGS) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $$(PLAIN) $$(BINARY_DEFINES) $(TEST_INCLUDES) -MMD -MP -c $$< -o $$@
@@ -181,8 +189,8 @@ $(call archive_rule,$(1),mock,$(MOCK))
 $(call archive_rule,$(1),support,$(SUPPORT))
 $(call archive_rule,$(1),bench,$(BENCH))
 
-$(call knuckle,$(1)): $(MALLOC_$(1)) $(call objects,$(1),$(SRC_app)) $(call archives,$(1),$(filter-out app,$(LINKED))) $(DEPS_LIBS) $(B)/.members/app
-	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) $(MODE_LDFLAGS_$(1)) -o $$@.new && mv $$@.new $$@
+$(call knuckle,$(1)): $(B)/$(1)/.product_flags $(MALLOC_$(1)) $(call objects,$(1),$(SRC_app)) $(call archives,$(1),$(filter-out app,$(LINKED))) $(DEPS_LIBS) $(B)/.members/app
+	$$(call say,LD) $(call link,$(1),$(PRODUCT_FLAGS_$(1))) $$(filter %.o %.a,$$^) $(MODE_LDFLAGS_$(1)) -o $$@.new && mv $$@.new $$@
 
 $(foreach p,$(PROGRAMS),
 $(B)/$(1)/$(p): $(call objects,$(1),tests/mock/$(p)_main.cc) $(call archives,$(1),mock support $(filter-out app,$(LINKED))) $(DEPS_LIBS)
@@ -210,12 +218,12 @@ endef
 
 define archive_rule
 $(B)/$(1)/lib/$(2).a: $(call objects,$(1),$(3)) $(B)/.members/$(2) | packages
-	$$(call say,AR) mkdir -p $$(@D) && rm -f $$@.new && $(if $(filter 1,$(LTO)),gcc-ar,$(AR)) rcsD $$@.new $$(filter %.o,$$^) && mv $$@.new $$@
+	$$(call say,AR) mkdir -p $$(@D) && rm -f $$@.new && $(AR) rcsD $$@.new $$(filter %.o,$$^) && mv $$@.new $$@
 
 endef
 objects  = $(patsubst %.cc,$(B)/$(1)/obj/%.o,$(2))
 archives = $(patsubst %,$(B)/$(1)/lib/%.a,$(2))
-link     = $(call CXX_of,$(1)) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $(LDFLAGS)
+link     = $(call CXX_of,$(1)) $(CODE_FLAGS) $(MODE_FLAGS_$(1)) $(LDFLAGS) $(or $(2),-fno-lto)
 knuckle  = $(if $(filter release,$(1)),$(B)/knuckle,$(B)/$(1)/knuckle)
 
 $(foreach mode,$(MODES) fuzz,$(eval $(call mode_rules,$(mode))))

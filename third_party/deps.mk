@@ -4,13 +4,12 @@
 #
 # Included by the top-level Makefile, which provides the target `packages`, the
 # function `remember`, the command prefix Q and may set:
-#   DEPS_OUT (build/third_party)   ARCH (uname -m)   MARCH (x86-64-v2)   LTO (0|1)
+#   DEPS_OUT (build/third_party)   ARCH (uname -m)   MARCH (x86-64-v2)
 
 DEPS_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 DEPS_OUT ?= build/third_party
 ARCH     ?= $(shell uname -m)
 MARCH    ?= $(if $(filter x86_64,$(ARCH)),x86-64-v2)
-LTO      ?= 0
 DEPS_SRC := $(DEPS_OUT)/src
 DEPS_OBJ := $(DEPS_OUT)/obj
 DEPS_LIB := $(DEPS_OUT)/lib
@@ -19,10 +18,10 @@ DEPS_LIB := $(DEPS_OUT)/lib
 ARCH_FLAGS := $(if $(MARCH),-march=$(MARCH)) $(if $(filter x86_64,$(ARCH)),-mtune=generic -fcf-protection)
 CODE_FLAGS := $(ARCH_FLAGS) -fPIE -pthread -ffunction-sections -fdata-sections -fno-plt \
   -fstack-protector-strong -fstack-clash-protection -ffile-prefix-map=$(CURDIR)=.
+# On the path of a knock each object holds its code twice, once for link-time optimization: only the
+# product is linked with that (docs/adr/0026). wolfSSL's has it not: it stays as its own tests saw it.
+FOR_LTO := -flto=auto -ffat-lto-objects
 DEPS_COMMON := $(CODE_FLAGS) -O2 -g1 -D_FORTIFY_SOURCE=2 -DNDEBUG -fno-strict-overflow
-ifeq ($(LTO),1)
-DEPS_COMMON += -flto=auto -ffat-lto-objects
-endif
 DEPS_CFLAGS   := -std=gnu11 $(DEPS_COMMON) -w
 DEPS_CXXFLAGS := -std=c++20 $(DEPS_COMMON) -w
 
@@ -123,7 +122,7 @@ SIMDJSON_D := $(if $(filter x86_64,$(ARCH)),-DSIMDJSON_IMPLEMENTATION_PPC64=0 -D
 
 # ---- rules -------------------------------------------------------------------
 DEPS_FLAGS := $(DEPS_OUT)/.flags
-$(call remember,$(DEPS_FLAGS),$(CC) $(CXX) $(subst $(CURDIR),,$(DEPS_COMMON)))
+$(call remember,$(DEPS_FLAGS),$(CC) $(CXX) $(subst $(CURDIR),,$(DEPS_COMMON)) $(FOR_LTO))
 
 dep_objects = $(patsubst %,$(DEPS_OBJ)/$(1)/%.o,$(2))
 UV_O := $(call dep_objects,libuv,$(UV_C))
@@ -146,11 +145,11 @@ define DEP_CXX
 $(if $(V),,@echo "  DEP $(@:$(DEPS_OBJ)/%.o=%)";) mkdir -p $(@D) && $(CXX) $(DEPS_CXXFLAGS) $(1) -c $< -o $@
 endef
 
-$(UV_O):      $(DEPS_OBJ)/libuv/%.o:   $(DEPS_SRC)/libuv/%   $(DEPS_FLAGS) ; $(call DEP_C,$(UV_D))
-$(LLHTTP_O):  $(DEPS_OBJ)/llhttp/%.o:  $(DEPS_SRC)/llhttp/%  $(DEPS_FLAGS) ; $(call DEP_C,-O3 -I$(LLHTTP_INC))
-$(NGHTTP2_O): $(DEPS_OBJ)/nghttp2/%.o: $(DEPS_SRC)/nghttp2/% $(DEPS_FLAGS) $(DEPS_OBJ)/nghttp2/includes/nghttp2/nghttp2ver.h ; $(call DEP_C,$(NGHTTP2_D))
+$(UV_O):      $(DEPS_OBJ)/libuv/%.o:   $(DEPS_SRC)/libuv/%   $(DEPS_FLAGS) ; $(call DEP_C,$(UV_D) $(FOR_LTO))
+$(LLHTTP_O):  $(DEPS_OBJ)/llhttp/%.o:  $(DEPS_SRC)/llhttp/%  $(DEPS_FLAGS) ; $(call DEP_C,-O3 -I$(LLHTTP_INC) $(FOR_LTO))
+$(NGHTTP2_O): $(DEPS_OBJ)/nghttp2/%.o: $(DEPS_SRC)/nghttp2/% $(DEPS_FLAGS) $(DEPS_OBJ)/nghttp2/includes/nghttp2/nghttp2ver.h ; $(call DEP_C,$(NGHTTP2_D) $(FOR_LTO))
 $(WOLF_O):    $(DEPS_OBJ)/wolfssl/%.o: $(DEPS_SRC)/wolfssl/% $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))
-$(LMDB_O):    $(DEPS_OBJ)/lmdb/%.o:    $(DEPS_SRC)/lmdb/%    $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D))
+$(LMDB_O):    $(DEPS_OBJ)/lmdb/%.o:    $(DEPS_SRC)/lmdb/%    $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D) $(FOR_LTO))
 $(ARGON2_O):  $(DEPS_OBJ)/argon2/%.o:  $(DEPS_SRC)/argon2/%  $(DEPS_FLAGS) ; $(call DEP_C,-O3 $(ARGON2_D))
 $(HDR_O): $(DEPS_SRC)/hdrhistogram/src/hdr_histogram.c $(DEPS_FLAGS) | $(FETCHED_BENCH) ; $(call DEP_C,-I$(DEPS_SRC)/hdrhistogram/include)
 ifneq ($(WOLF_SP),)
@@ -159,21 +158,21 @@ $(WOLF_SP_O): $(WOLF_SP) $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(c
 endif
 $(LMDB_M): $(DEPS_SRC)/lmdb/libraries/liblmdb/mdb.c $(DEPS_DIR)/lmdb/mdb.awk
 	@mkdir -p $(@D) && awk -f $(DEPS_DIR)/lmdb/mdb.awk $< >$@.tmp && mv $@.tmp $@
-$(LMDB_MO): $(LMDB_M) $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D))
+$(LMDB_MO): $(LMDB_M) $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D) $(FOR_LTO))
 
 $(DEPS_OBJ)/nghttp2/includes/nghttp2/nghttp2ver.h: $(DEPS_SRC)/nghttp2/lib/includes/nghttp2/nghttp2ver.h.in
 	@mkdir -p $(@D) && v=$$(sed -n 's/^AC_INIT(\[nghttp2\], \[\([0-9.]*\).*/\1/p' $(DEPS_SRC)/nghttp2/configure.ac) && \
 	  set -- $$(echo $$v | tr . ' ') && sed "s/@PACKAGE_VERSION@/$$v/; s/@PACKAGE_VERSION_NUM@/$$(printf '0x%02x%02x%02x' $$1 $$2 $$3)/" $< >$@
 
 $(SIMDJSON_O): $(DEPS_SRC)/simdjson/singleheader/simdjson.cpp $(DEPS_FLAGS) ; $(call DEP_CXX,-O3 $(SIMDJSON_D))
-# One translation unit, never LTO: the compiler must not see through malloc.
+# One translation unit.
 $(MIMALLOC_O): $(DEPS_SRC)/mimalloc/src/static.c $(DEPS_FLAGS)
-	$(call DEP_C,-fno-lto -fvisibility=hidden -fno-builtin-malloc -ftls-model=initial-exec -DMI_MALLOC_OVERRIDE \
+	$(call DEP_C,-fvisibility=hidden -fno-builtin-malloc -ftls-model=initial-exec -DMI_MALLOC_OVERRIDE \
 	  -DMI_STATIC_LIB -U_FORTIFY_SOURCE -I$(DEPS_SRC)/mimalloc/include -I$(DEPS_SRC)/mimalloc/src)
-$(CATCH2_O): $(DEPS_SRC)/catch2/extras/catch_amalgamated.cpp $(DEPS_FLAGS) ; $(call DEP_CXX,-O1 -fno-lto)
+$(CATCH2_O): $(DEPS_SRC)/catch2/extras/catch_amalgamated.cpp $(DEPS_FLAGS) ; $(call DEP_CXX,-O1)
 
 define lib
-$(DEPS_LIB)/lib$(1).a: $(2) ; @rm -f $$@; mkdir -p $(DEPS_LIB); $(if $(filter 1,$(LTO)),gcc-ar,$(AR)) rcsD $$@ $$^
+$(DEPS_LIB)/lib$(1).a: $(2) ; @rm -f $$@; mkdir -p $(DEPS_LIB); $(AR) rcsD $$@ $$^
 endef
 $(eval $(call lib,uv,$(UV_O)))
 $(eval $(call lib,llhttp,$(LLHTTP_O)))

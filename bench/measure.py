@@ -25,6 +25,7 @@ class Setup:
         self.arrivals = f"/dev/shm/knuckle-bench-{os.getpid()}"
         self.rounds = 1 if quick else 5
         self.seconds = 0.8 if quick else 1.5
+        self.warm = 0.5 if quick else 3
         self.tokens = 100_000 if quick else MILLION
         self.sizes = [1_000, 100_000] if quick else [1_000, 10_000, 100_000, MILLION, 10 * MILLION]
         self.rates = [1_000, 50_000] if quick else [1_000, 5_000, 20_000, 50_000, 70_000]

@@ -137,13 +137,18 @@ def calls_in(path):
     return {row[-1]: int(row[3]) for row in rows if row[-1] != "total"}
 
 
+def at_once(setup):
+    """As many knocks as will go, after so many of them that what a gateway remembers is there."""
+    return ["--connections", 64, "--warm", setup.warm, "--seconds", setup.seconds]
+
+
 def part_saturated(setup):
     """CPU of a knock when as many go as will, 64 connections; and of a push for the mock alone."""
     found = Series()
     for front, tls in FRONTS.items():
         for kind in alternate(setup.rounds, BOTH + anchors(setup, "haproxy")):
             candidate = start(setup, kind, tls)
-            one = window(candidate.load("--connections", 64, "--seconds", setup.seconds), {"gw": candidate.server, "mock": candidate.apns})
+            one = window(candidate.load(*at_once(setup)), {"gw": candidate.server, "mock": candidate.apns})
             candidate.stop()
             found.add(f"{kind} {front} cpu", one["cpu_gw"])
             found.add(f"{kind} {front} rate", one["rate"])
@@ -226,7 +231,7 @@ def part_tokens(setup):
     for size in alternate(min(3, setup.rounds), setup.sizes):
         store = setup.store("knuckle", size)
         candidate = Candidate(setup, "knuckle", tokens=size)
-        one = window(candidate.load("--connections", 64, "--seconds", setup.seconds), {"gw": candidate.server}, at_end=candidate.server.memory_kib)
+        one = window(candidate.load(*at_once(setup)), {"gw": candidate.server}, at_end=candidate.server.memory_kib)
         candidate.stop()
         found.add(f"{size} cpu", one["cpu_gw"])
         found.add(f"{size} own MiB", one["extra"]["own"] / 1024)
@@ -242,11 +247,12 @@ def part_tokens(setup):
 
 def part_connections(setup):
     """CPU and latency at 5,000 knocks a second beside so many idle connections; memory of one of these,
-    and what is given back ten seconds after they were closed."""
+    and what is given back ten seconds after they were closed. All devices are known soon, so that what memory
+    grows by is the connections'."""
     found = Series()
     for kind in alternate(min(3, setup.rounds), BOTH):
         for front, tls in FRONTS.items():
-            candidate = Candidate(setup, kind, tls)
+            candidate = Candidate(setup, kind, tls, tokens=10_000)
             memory = lambda: candidate.server.memory_kib()["own"]
             idle = memory()
             if tls:
@@ -361,7 +367,7 @@ def part_workers(setup):
         candidate = Candidate(setup, "knuckle", core="0,1", workers=workers)
         for name, words in (("", ["--rate", 4_000]), ("saturated ", [])):
             before = candidate.server.cpu_by_thread()
-            one = window(candidate.load("--connections", 64, "--seconds", setup.seconds, *words), {"gw": candidate.server})
+            one = window(candidate.load(*at_once(setup), *words), {"gw": candidate.server})
             found.add(f"{workers} {name}cpu", one["cpu_gw"])
             note_losses(found, "knuckle", one)
             used = sorted((after - before.get(task, 0) for task, after in candidate.server.cpu_by_thread().items()), reverse=True)

@@ -11,90 +11,68 @@
 #include "base/random.h"
 #include "tests/support/api_oracle.h"
 #include "tests/support/corpus.h"
+#include "tests/support/mutate.h"
 
 using namespace knuckle;
 
 namespace {
 
-// One small change of the kind that parsers disagree about.
-void mutate(std::string& text, const std::vector<std::string>& corpus, Random& random) {
-    static const std::string kScraps[] = {"{",
-                                          "}",
-                                          "[",
-                                          "]",
-                                          "\"",
-                                          ":",
-                                          ",",
-                                          "\\",
-                                          "\\u",
-                                          "\\ud83d",
-                                          "\\udc00",
-                                          "\\u0000",
-                                          "-",
-                                          ".",
-                                          "e",
-                                          "0",
-                                          "1",
-                                          "null",
-                                          "true",
-                                          "NaN",
-                                          "1e999",
-                                          "token",
-                                          "data",
-                                          "priority",
-                                          "high",
-                                          "username",
-                                          "email",
-                                          "active",
-                                          "name",
-                                          "registration_id",
-                                          "&",
-                                          "=",
-                                          "%",
-                                          "%00",
-                                          "%C3%A4",
-                                          "+",
-                                          "\r\n",
-                                          "--b",
-                                          "--",
-                                          "\r\n--b\r\n",
-                                          " ",
-                                          "\t",
-                                          "\xC2\xA0",
-                                          "\xE3\x80\x80",
-                                          "\xC3",
-                                          "\xFF",
-                                          "\xED\xA0\x80",
-                                          "/",
-                                          "/api/v1/",
-                                          ";q=0",
-                                          "Content-Disposition: form-data; name=\"token\"\r\n\r\n",
-                                          "\"data\":{",
-                                          "\"\":",
-                                          std::string(1, '\0'),
-                                          "\x01",
-                                          "\x7f"};
-    const size_t at = random.below(text.size() + 1);
-    switch (random.below(5)) {
-        case 0:
-            text.insert(at, kScraps[random.below(std::size(kScraps))]);
-            break;
-        case 1:
-            text.erase(at, 1 + random.below(8));
-            break;
-        case 2:
-            if (at < text.size()) text[at] = static_cast<char>(random.below(256));
-            break;
-        case 3: {
-            const std::string& other = corpus[random.below(corpus.size())];
-            text.replace(at, std::string::npos, other, random.below(other.size() + 1));
-            break;
-        }
-        default:
-            text.insert(at, text.substr(random.below(text.size() + 1), random.below(40)));
-            break;
-    }
-}
+const std::string kScraps[] = {"{",
+                               "}",
+                               "[",
+                               "]",
+                               "\"",
+                               ":",
+                               ",",
+                               "\\",
+                               "\\u",
+                               "\\ud83d",
+                               "\\udc00",
+                               "\\u0000",
+                               "-",
+                               ".",
+                               "e",
+                               "0",
+                               "1",
+                               "null",
+                               "true",
+                               "NaN",
+                               "1e999",
+                               "token",
+                               "data",
+                               "priority",
+                               "high",
+                               "username",
+                               "email",
+                               "active",
+                               "name",
+                               "registration_id",
+                               "&",
+                               "=",
+                               "%",
+                               "%00",
+                               "%C3%A4",
+                               "+",
+                               "\r\n",
+                               "--b",
+                               "--",
+                               "\r\n--b\r\n",
+                               " ",
+                               "\t",
+                               "\xC2\xA0",
+                               "\xE3\x80\x80",
+                               "\xC3",
+                               "\xFF",
+                               "\xED\xA0\x80",
+                               "/",
+                               "/api/v1/",
+                               ";q=0",
+                               "Content-Disposition: form-data; name=\"token\"\r\n\r\n",
+                               "\"data\":{",
+                               "\"\":",
+                               std::string(1, '\0'),
+                               "\x01",
+                               "\x7f"};
 
 void check(size_t round, const std::string& input) {
     const std::string complaint = test::check_api_body(as_bytes(input));
@@ -125,9 +103,7 @@ TEST_CASE("So do thousands of mutations of it", "[api][fuzz]") {
     constexpr size_t kSizeMax = 600;
     Random random(1);
     for (size_t round = 0; round < kRounds; ++round) {
-        std::string input = corpus[random.below(corpus.size())].substr(0, kSizeMax);
-        for (size_t changes = 1 + random.below(4); changes > 0; --changes)
-            mutate(input, corpus, random);
+        const std::string input = test::mutant_of(corpus, kSizeMax, kScraps, random);
         check(round, input);
     }
 }

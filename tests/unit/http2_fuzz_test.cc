@@ -11,6 +11,7 @@
 #include "tests/support/corpus.h"
 #include "tests/support/http2_frames.h"
 #include "tests/support/http2_oracle.h"
+#include "tests/support/mutate.h"
 
 using namespace knuckle;
 using namespace knuckle::test;
@@ -26,29 +27,6 @@ void check(const std::string& input, size_t round) {
         hex += "0123456789abcdef"[(octet >> 4) & 15], hex += "0123456789abcdef"[octet & 15];
     INFO("round " << round << ": " << complaint << "\n" << hex);
     FAIL_CHECK();
-}
-
-void mutate(std::string& text, const std::vector<std::string>& corpus, Random& random) {
-    const size_t at = random.below(text.size() + 1);
-    switch (random.below(5)) {
-        case 0:
-            text.insert(at, 1, static_cast<char>(random.below(256)));
-            break;
-        case 1:
-            text.erase(at, 1 + random.below(8));
-            break;
-        case 2:
-            if (at < text.size()) text[at] = static_cast<char>(random.below(256));
-            break;
-        case 3: {
-            const std::string& other = corpus[random.below(corpus.size())];
-            text.replace(at, std::string::npos, other, random.below(other.size() + 1));
-            break;
-        }
-        default:
-            if (at < text.size()) text[at] = static_cast<char>(text[at] ^ (1 << random.below(8)));
-            break;
-    }
 }
 
 // A frame that makes sense more often than not, for streams that may be open.
@@ -116,9 +94,7 @@ TEST_CASE("So do mutations of it", "[http2][fuzz]") {
     constexpr size_t kSizeMax = 400;
     Random random(1);
     for (size_t round = 0; round < kRounds; ++round) {
-        std::string input = corpus[random.below(corpus.size())].substr(0, kSizeMax);
-        for (size_t changes = 1 + random.below(3); changes > 0; --changes)
-            mutate(input, corpus, random);
+        const std::string input = mutant_of(corpus, kSizeMax, {}, random);
         check(input, round);
     }
 }

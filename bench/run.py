@@ -137,9 +137,9 @@ def calls_in(path):
     return {row[-1]: int(row[3]) for row in rows if row[-1] != "total"}
 
 
-def at_once(setup):
+def at_once(setup, workers=1):
     """As many knocks as will go, after so many of them that what a gateway remembers is there."""
-    return ["--connections", 64, "--warm", setup.warm, "--seconds", setup.seconds]
+    return ["--connections", 64 * workers, "--warm", setup.warm, "--seconds", setup.seconds]
 
 
 def part_saturated(setup):
@@ -365,9 +365,9 @@ def part_workers(setup):
     found = Series()
     for workers in alternate(setup.rounds, [1, 2]):
         candidate = Candidate(setup, "knuckle", core="0,1", workers=workers)
-        for name, words in (("", ["--rate", 4_000]), ("saturated ", [])):
+        for name, words in (("", [*at_once(setup), "--rate", 4_000]), ("saturated ", at_once(setup, workers))):
             before = candidate.server.cpu_by_thread()
-            one = window(candidate.load(*at_once(setup), *words), {"gw": candidate.server})
+            one = window(candidate.load(*words), {"gw": candidate.server})
             found.add(f"{workers} {name}cpu", one["cpu_gw"])
             note_losses(found, "knuckle", one)
             used = sorted((after - before.get(task, 0) for task, after in candidate.server.cpu_by_thread().items()), reverse=True)

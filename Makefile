@@ -7,7 +7,7 @@
 # build/knuckle, of mode release.
 #
 # Variables: V=1 full commands; MODE=asan, M=module, T="[tag]" for unit and integration; SEED=n, or
-# N=count and FROM=n, for sim; MINUTES, for soak; ONCE=1 for run; F=http1, S=60 for fuzz; LTO=1; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle
+# N=count and FROM=n, for sim; MINUTES, for soak; ONCE=1 for run; F=http1, S=60 for fuzz; LTO=0; DESTDIR, PREFIX; DEPS_OFFLINE=1, DEPS_SEED=folder-or-bundle
 # (third_party/fetch.sh --help has more).
 
 MAKEFLAGS += -rR
@@ -197,7 +197,7 @@ $(B)/$(1)/$(p): $(call objects,$(1),tests/mock/$(p)_main.cc) $(call archives,$(1
 	$$(call say,LD) $(call link,$(1)) $$(filter %.o %.a,$$^) -o $$@.new && mv $$@.new $$@
 )
 $(foreach b,$(BENCH_MAIN:bench/%.cc=%),
-$(B)/$(1)/bench/$(patsubst %_main,%,$(b)): $(call objects,$(1),bench/$(b).cc) $(call archives,$(1),bench support mock $(LINKED)) $(DEPS_LIBS) $(HDR_A)
+$(B)/$(1)/bench/$(patsubst %_main,%,$(b)): $(B)/$(1)/.product_flags $(call objects,$(1),bench/$(b).cc) $(call archives,$(1),bench support mock $(LINKED)) $(DEPS_LIBS) $(HDR_A)
 	$$(call say,LD) mkdir -p $$(@D) && $(call link,$(1),$(if $(filter floor_main,$(b)),$(PRODUCT_FLAGS_$(1)))) $$(filter %.o %.a,$$^) -lssl -lcrypto -o $$@.new && mv $$@.new $$@
 )
 $(foreach m,$(TESTED),

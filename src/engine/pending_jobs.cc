@@ -90,11 +90,13 @@ void PendingJobs::resubmit(Job& job) {
 
 void PendingJobs::remove(Job& job) {
     if (!Bucket::contains(job)) return;
+    KNUCKLE_ASSERT(job.owner.generation == 0);  // else it is in its knock's list
     bucket_of(job).erase(job);
     --count_;
 }
 
 void PendingJobs::put(Job& job) {
+    KNUCKLE_ASSERT(job.owner.generation == 0);
     bucket_of(job).push_back(job);
     ++count_;
 }

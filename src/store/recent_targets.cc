@@ -112,7 +112,8 @@ void RecentTargets::keep(const Uuid& account, uint64_t version, const Target& ta
     std::ranges::copy(target.registration_id(), slot.registration.data());
 }
 
-// Fresh memory of the system is zero, and not there before it is used.
+// Fresh memory of the system is zero, and not there before it is used: a page at a time, or 2 MiB
+// where the system always gives huge ones.
 void RecentTargets::grow() {
     if (slots_ == nullptr) {
         void* const start = ::mmap(nullptr,

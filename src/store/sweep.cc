@@ -53,8 +53,8 @@ Result<std::optional<size_t>> count_dead_tokens(Rows& rows, const Uuid& account,
     for (const RowKey& key : KNUCKLE_TRY(rows.list(tally_key(account)))) {
         if (!parse_owned_key(key.view())) continue;
         const auto value = KNUCKLE_TRY(rows.get(key));
-        for (const LookupHash& hash :
-             decode_owned(value.value_or(ByteView())).value_or(OwnedHashes())) {
+        const OwnedHashes hashes = decode_owned(value.value_or(ByteView())).value_or(OwnedHashes());
+        for (const LookupHash& hash : hashes) {
             const auto token = KNUCKLE_TRY(rows.get(hashed_key(Table::tokens, hash)));
             const auto expires = decode_expiry(token.value_or(ByteView()));
             if (expires && *expires > now) return std::optional<size_t>();

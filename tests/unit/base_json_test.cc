@@ -29,7 +29,7 @@ constexpr std::string_view kSample =
     R"({"token":"abc","count":18446744073709551615,"yes":true,"no":false,"data":null,"empty":[],)"
     R"("nested":[{},0,"",{"ready":1}],"last":{"a":1,"b":2}})";
 
-std::string quoted(std::string_view text) {
+std::string as_json(std::string_view text) {
     std::array<char, 2048> storage;
     JsonWriter json(storage);
     json.string(text);
@@ -49,13 +49,13 @@ TEST_CASE("JSON is compact and has its commas where they belong", "[base][json]"
 }
 
 TEST_CASE("strings are escaped where JSON asks for it and nowhere else", "[base][json]") {
-    CHECK(quoted("") == R"("")");
-    CHECK(quoted("plain / text") == R"("plain / text")");
-    CHECK(quoted(R"(say "hi" \ there)") == R"("say \"hi\" \\ there")");
-    CHECK(quoted("\"") == R"("\"")");
-    CHECK(quoted("a\nb\tc\r") == R"("a\u000ab\u0009c\u000d")");
-    CHECK(quoted(std::string_view("\0\x1f\x7f", 3)) == "\"\\u0000\\u001f\x7f\"");
-    CHECK(quoted("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80") ==
+    CHECK(as_json("") == R"("")");
+    CHECK(as_json("plain / text") == R"("plain / text")");
+    CHECK(as_json(R"(say "hi" \ there)") == R"("say \"hi\" \\ there")");
+    CHECK(as_json("\"") == R"("\"")");
+    CHECK(as_json("a\nb\tc\r") == R"("a\u000ab\u0009c\u000d")");
+    CHECK(as_json(std::string_view("\0\x1f\x7f", 3)) == "\"\\u0000\\u001f\x7f\"");
+    CHECK(as_json("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80") ==
           "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"");
     std::array<char, 64> storage;
     JsonWriter json(storage);
@@ -65,7 +65,7 @@ TEST_CASE("strings are escaped where JSON asks for it and nowhere else", "[base]
 
 TEST_CASE("each character is escaped alike wherever it stands in a text", "[base][json]") {
     for (int value = 0; value < 256; ++value) {
-        const std::string escaped = quoted(std::string(1, static_cast<char>(value)));
+        const std::string escaped = as_json(std::string(1, static_cast<char>(value)));
         for (size_t size = 1; size <= 20; ++size) {
             for (size_t at = 0; at < size; ++at) {
                 std::string text(size, 'x');
@@ -73,7 +73,7 @@ TEST_CASE("each character is escaped alike wherever it stands in a text", "[base
                 const std::string expected = "\"" + std::string(at, 'x') +
                                              escaped.substr(1, escaped.size() - 2) +
                                              std::string(size - at - 1, 'x') + "\"";
-                REQUIRE(quoted(text) == expected);
+                REQUIRE(as_json(text) == expected);
             }
         }
     }

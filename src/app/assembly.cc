@@ -6,6 +6,7 @@
 #include <optional>
 #include <sched.h>
 #include <tuple>
+#include <unistd.h>
 #include <utility>
 
 #include "app/describe.h"
@@ -244,6 +245,12 @@ void Builder::add_lanes(const config::App& app, const std::string& prefix) {
     const std::optional<size_t> credential =
         has_certificate ? engine::kNoCredential : add_credential(apns, apns.is_sandbox, prefix);
     const std::string ca_file = apns.ca_file.empty() ? kSystemBundle : apns.ca_file;
+    if (apns.ca_file.empty() && access(kSystemBundle, F_OK) != 0) {
+        return complain(apns.line,
+                        prefix + "ca_file",
+                        std::string("is not set, and there is no ") + kSystemBundle +
+                            ": apt install ca-certificates, or name a file of your own");
+    }
     const auto authorities = read(apns.line, prefix + "ca_file", ca_file);
     if (!credential || !authorities) return;
     Result<tls::Context> context =

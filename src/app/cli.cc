@@ -131,6 +131,8 @@ int run_import(const Invocation& invocation, const config::Config& config) {
     return import_chatsecure(config, names[1], app);
 }
 
+bool is_cry_for_help(std::string_view word) { return word == "--help" || word == "-h"; }
+
 struct Command {
     std::string_view name;
     size_t words_max;  // that it takes
@@ -152,7 +154,7 @@ int run_command(int argc, char** argv) {
         return 2;
     }
     const std::string_view name = argv[1];
-    if (name == "help" || name == "--help" || name == "-h") {
+    if (name == "help" || is_cry_for_help(name)) {
         std::fputs(kHelp, stdout);
         return 0;
     }
@@ -166,6 +168,10 @@ int run_command(int argc, char** argv) {
         return wrong_usage("unknown command '" + std::string(name) + "'");
     const std::optional<Invocation> invocation = parse(argc, argv);
     if (!invocation) return wrong_usage("--config needs the name of a file");
+    if (std::ranges::any_of(invocation->words, is_cry_for_help)) {
+        std::fputs(kHelp, stdout);
+        return 0;
+    }
     if (invocation->words.size() > command->words_max) {
         return wrong_usage("'" + invocation->command + "' does not take '" +
                            invocation->words[command->words_max] + "'");

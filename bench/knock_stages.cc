@@ -125,11 +125,9 @@ void Stages::encode() {
     const std::string_view token = std::get<api::Knock>(call_.command).token;
     const Result<size_t> payload =
         push::apns::encode_payload(push::Style::alert, token, "null", payload_.small);
-    std::array<uint8_t, push::kDeviceTokenMax> raw;
-    const Result<size_t> size = push::apns::decode_token(target_.registration_id(), raw);
-    expect(payload && size, "not encoded");
+    const auto decoded = push::apns::decode_token(target_.registration_id(), job_.token);
+    expect(payload && decoded, "not encoded");
     payload_.size = static_cast<uint16_t>(*payload);
-    job_.token.assign(ByteView(raw).first(*size));
     job_.payload = &payload_;
     job_.account = owner_.account;
     job_.device = target_.device;

@@ -264,14 +264,12 @@ void Doctor::check_lane(const engine::LaneOptions& lane) {
 }
 
 void Doctor::send(const DoctorOptions& options) {
-    std::array<uint8_t, push::kDeviceTokenMax> raw;
-    const Result<size_t> size = push::apns::decode_token(options.device, raw);
-    if (!size) {
-        return wrong("--send: " + describe(size.error()),
+    push::Job job;
+    if (const Result<void> decoded = push::apns::decode_token(options.device, job.token);
+        !decoded) {
+        return wrong("--send: " + describe(decoded.error()),
                      "give the device token that the app got from iOS, in hexadecimal");
     }
-    push::Job job;
-    job.token.assign(ByteView(raw).first(*size));
     std::array<uint8_t, 16> bytes{};
     if (const Result<void> drawn = crypto::os_random(bytes); !drawn)
         return wrong("--send: " + describe(drawn.error()), "look at the system");

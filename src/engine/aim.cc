@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/aim.h"
 
-#include <array>
-
 #include "push/apns.h"
 
 namespace knuckle::engine {
@@ -21,10 +19,7 @@ store::ProvenIn proven_in(push::Environment environment) {
 }
 
 bool aim(push::Job& job, const Registration& registration, const std::vector<LaneOptions>& lanes) {
-    std::array<uint8_t, push::kDeviceTokenMax> raw;
-    const Result<size_t> size = push::apns::decode_token(registration.id, raw);
-    if (!size) return false;
-    job.token.assign(ByteView(raw).first(*size));
+    if (!push::apns::decode_token(registration.id, job.token)) return false;
     job.registered = registration.registered;
     job.has_crossed = false;
     const uint16_t twin = lanes[job.lane].twin;

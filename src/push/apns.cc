@@ -69,12 +69,15 @@ constexpr Reason kReasons[] = {
 
 }  // namespace
 
-Result<size_t> decode_token(std::string_view hex, MutableBytes raw) {
+Result<void> decode_token(std::string_view hex, DeviceToken& token) {
+    std::array<uint8_t, kDeviceTokenMax> bytes;
     const size_t size = hex.size() / 2;
-    if (size < kTokenMin || size > raw.size() || !decode_hex(hex, raw.first(size))) {
+    if (size < kTokenMin || size > bytes.size() ||
+        !decode_hex(hex, MutableBytes(bytes).first(size))) {
         return fail(Errc::invalid, "not a device token of APNs");
     }
-    return size;
+    token.assign(ByteView(bytes).first(size));
+    return {};
 }
 
 Result<size_t> encode_payload(Style style,

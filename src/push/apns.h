@@ -42,9 +42,9 @@ struct RequestText {
     std::array<char, 20> expiration;
 };
 
-// From the hexadecimal text an app registered to raw bytes. Errc::invalid: not a device token, and
-// nothing that may ever stand in a path.
-Result<size_t> decode_token(std::string_view hex, MutableBytes raw);
+// From the hexadecimal text an app registered. Errc::invalid: not a device token, and nothing that
+// may ever stand in a path; `token` is as it was.
+Result<void> decode_token(std::string_view hex, DeviceToken& token);
 
 // The payload of a knock: whose token it was, and what the sender added. `extra` is a JSON value
 // ("null" for none). Errc::limit when it does not fit.

@@ -206,13 +206,14 @@ public:
         if (!result) error_ = result.error();
         return status;
     }
-    // However many, in commits as large as they may be.
+    // However many, in commits as large as they may be, and all must be done.
     void write_many(std::vector<Change> changes) {
-        while (!changes.empty()) {
-            const size_t count = std::min(changes.size(), kBatchWritesMax);
-            const auto rest = changes.end() - static_cast<ptrdiff_t>(count);
-            write_all({std::move_iterator(rest), std::move_iterator(changes.end())});
-            changes.erase(rest, changes.end());
+        for (auto from = changes.begin(); from != changes.end();) {
+            const auto count = std::min<ptrdiff_t>(kBatchWritesMax, changes.end() - from);
+            for (const WriteStatus status :
+                 write_all({std::move_iterator(from), std::move_iterator(from + count)}))
+                REQUIRE(status == WriteStatus::done);
+            from += count;
         }
     }
     // All in one commit.

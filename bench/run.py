@@ -10,7 +10,7 @@ import argparse, atexit, json, os, re, signal, subprocess, sys, time
 
 from bars import micro_table, peer_table, table
 from callgrind import Callgrind, callgrind
-from measure import Candidate, Process, Series, Setup, alternate, mock, spread, stop_all, wait_for_quiet, window
+from measure import Candidate, Priority, Process, Series, Setup, alternate, mock, spread, stop_all, wait_for_quiet, window
 from peers import GATEWAYS, PEERS, installed
 from plots import plot_all
 
@@ -386,6 +386,8 @@ def part_workers(setup):
 
 
 PARTS = {name[5:]: part for name, part in list(globals().items()) if name.startswith("part_")}
+OF_LATENCY = ["latency", "connections", "faults", "start"]
+HAND_WRITTEN = "\n## How to read this run\n"
 
 
 # ---- the result ---------------------------------------------------------------------------------
@@ -409,6 +411,7 @@ def measure(setup, parts):
     failed = []
     for name in parts:
         begin = time.time()
+        Priority.choose(name in OF_LATENCY)
         try:
             found = PARTS[name](setup)
         except (RuntimeError, subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
@@ -417,7 +420,7 @@ def measure(setup, parts):
             continue
         finally:
             stop_all()
-        found["quick"], found["day"] = setup.quick, setup.day
+        found["quick"], found["day"], found["realtime"] = setup.quick, setup.day, bool(Priority.words)
         with open(f"{setup.found}/{name}.json", "w") as file:
             json.dump(found, file)
         print(f"  {name}: {time.time() - begin:.0f} s", file=sys.stderr)
@@ -436,6 +439,15 @@ def collect(setup, failed):
         if part.get("quick") == setup.quick:
             found[name] = part
     return found
+
+
+def hand_written(path):
+    """What somebody wrote below an earlier run of the day stays there, to be read again and mended."""
+    if not os.path.exists(path):
+        return ""
+    with open(path) as file:
+        _, title, text = file.read().partition(HAND_WRITTEN)
+    return title + text
 
 
 def main():
@@ -458,10 +470,13 @@ def main():
     foreign = [value for f in found.values() for value in f.get("foreign", [])]
     older = [f"{name} ({f['day']})" for name, f in found.items() if f["day"] != setup.day]
     head = [f"# {setup.day}" + (", quick version" if setup.quick else ""), "", f"Others used {spread(foreign)} cores while it was measured."]
+    usual = [name for name in OF_LATENCY if name in found and not found[name].get("realtime")]
+    head += [f"Not at real-time priority: {', '.join(usual)}. A p99 of these may be the machine's."] if usual else []
     head += [f"Failed: {', '.join(failed)}."] if failed else []
     head += [f"From another day: {', '.join(older)}."] if older else []
+    said = hand_written(results + ".md")
     with open(results + ".md", "w") as file:
-        file.write("\n".join(head + [""] + lines + [""] + plot_all(setup, found, results) + tables(found)) + "\n")
+        file.write("\n".join(head + [""] + lines + [""] + plot_all(setup, found, results) + tables(found)) + "\n" + said)
     print(f"  {results}.md", file=sys.stderr)
     sys.exit(1 if failed else 0)
 

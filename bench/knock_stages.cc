@@ -116,6 +116,7 @@ void Stages::look_up() {
     store::Snapshot snapshot = reader_.snapshot();
     const std::string_view token = std::get<api::Knock>(call_.command).token;
     expect(snapshot.find_token(kApp, token, owner_) == store::Lookup::found, "no such token");
+    snapshot.prefetch_targets(owner_.account);
     const store::Lookup lookup = snapshot.for_each_target(
         owner_.account, [this](const store::Target& target) { target_ = target; });
     expect(lookup == store::Lookup::found, "no device");

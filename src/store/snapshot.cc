@@ -189,9 +189,13 @@ Lookup Snapshot::find_token(std::string_view app, std::string_view text, TokenOw
     TokenRecord record;
     const Lookup status = state_->open_token(key, record);
     if (status != Lookup::found) return status;
-    state_->recent.prefetch(record.account);
+    state_->recent.prefetch_tags(record.account);
     owner = {record.account, record.device, record.expires};
     return status;
+}
+
+void Snapshot::prefetch_targets(const Uuid& account) const {
+    state_->recent.prefetch_slot(account);
 }
 
 const Target* Snapshot::next_target(TargetScan& scan) {

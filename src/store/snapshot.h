@@ -106,6 +106,10 @@ public:
     // An expired token is found too: what that means is the caller's to say.
     [[nodiscard]] Lookup find_token(std::string_view app, std::string_view text, TokenOwner& owner);
 
+    // Asks memory for what for_each_target() will read of an account that find_token() has just
+    // found: for callers that have other work to do before and behind it.
+    void prefetch_targets(const Uuid& account) const;
+
     // Calls visit(const Target&) for each active, living device of the account whose registration
     // id has not been visited yet: the same phone is often registered under several rows. absent:
     // the account has no device. damaged: no device of it is sound. `visit` may look rows up by

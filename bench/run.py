@@ -10,7 +10,7 @@ import argparse, atexit, json, os, re, signal, subprocess, sys, time
 
 from bars import micro_table, peer_table, table
 from callgrind import Callgrind, callgrind
-from measure import Candidate, Priority, Process, Series, Setup, alternate, mock, spread, stop_all, wait_for_quiet, window
+from measure import Candidate, Priority, Process, Series, Setup, alternate, evict, mock, spread, stop_all, wait_for_quiet, window
 from peers import GATEWAYS, PEERS, installed
 from plots import plot_all
 
@@ -138,8 +138,8 @@ def calls_in(path):
 
 
 def at_once(setup, workers=1):
-    """As many knocks as will go, after so many of them that what a gateway remembers is there."""
-    return ["--connections", 64 * workers, "--warm", setup.warm, "--seconds", setup.seconds]
+    """As many knocks as will go, after so many of them that what each worker remembers is there."""
+    return ["--connections", 64 * workers, "--warm", setup.warm * workers, "--seconds", setup.seconds]
 
 
 def part_saturated(setup):
@@ -204,6 +204,8 @@ def part_latency(setup):
                     apns.stop()
                     continue
                 candidate = start(setup, kind, tls, core=core)
+                if kind in BOTH:
+                    window_free(candidate.load("--connections", 64, "--warm", setup.warm, "--seconds", 0.1))
                 for rate in [1_000] if only_usual else setup.rates:
                     one = window(candidate.load("--rate", rate, "--connections", 32 if rate < 10_000 else 256, "--seconds", setup.seconds),
                                  {"gw": candidate.server, "mock": candidate.apns})
@@ -336,13 +338,6 @@ def part_start(setup):
         note_losses(found, "knuckle", one)
         candidate.stop()
     return found
-
-
-def evict(path):
-    """Out of the page cache."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def part_handshake(setup):

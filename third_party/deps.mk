@@ -94,7 +94,7 @@ NGHTTP2_D := -DNGHTTP2_STATICLIB -DBUILDING_NGHTTP2 -DHAVE_ARPA_INET_H -DHAVE_NE
   -I$(DEPS_SRC)/nghttp2/lib/includes -I$(DEPS_OBJ)/nghttp2/includes -I$(DEPS_SRC)/nghttp2/lib
 
 # wolfCrypt files not named here compile to nothing with our user_settings.h.
-WOLF_C := $(addprefix src/,internal.c wolfio.c keys.c ssl.c tls.c tls13.c ocsp.c) \
+WOLF_C := $(addprefix src/,internal.c wolfio.c keys.c ssl.c tls.c ocsp.c) \
   $(addprefix wolfcrypt/src/,aes.c asn.c chacha.c chacha20_poly1305.c coding.c cpuid.c \
   curve25519.c des3.c ecc.c ed25519.c error.c fe_operations.c ge_operations.c hash.c hmac.c kdf.c \
   logging.c memory.c pkcs12.c poly1305.c pwdbased.c random.c rc2.c rsa.c sha.c sha256.c sha512.c \
@@ -109,7 +109,10 @@ WOLF_SP := $(DEPS_OBJ)/wolfssl/sp_x86_64_asm.S
 WOLF_D += -DWOLFSSL_X86_64_BUILD -DHAVE_AESGCM -maes -mpclmul
 endif
 
-# mdb.c goes through a filter too, see mdb.awk.
+# So does tls13.c, see tls13.awk.
+WOLF_TLS13 := $(DEPS_OBJ)/wolfssl/tls13.c
+
+# And mdb.c, see mdb.awk.
 LMDB_C := libraries/liblmdb/midl.c
 LMDB_M := $(DEPS_OBJ)/lmdb/mdb.c
 LMDB_D := -DMDB_USE_ROBUST=1 -I$(DEPS_SRC)/lmdb/libraries/liblmdb
@@ -130,6 +133,7 @@ LLHTTP_O := $(call dep_objects,llhttp,$(LLHTTP_C))
 NGHTTP2_O := $(call dep_objects,nghttp2,$(NGHTTP2_C))
 WOLF_O := $(call dep_objects,wolfssl,$(WOLF_C) $(WOLF_S))
 WOLF_SP_O := $(WOLF_SP:.S=.o)
+WOLF_TLS13_O := $(WOLF_TLS13:.c=.o)
 LMDB_O := $(call dep_objects,lmdb,$(LMDB_C))
 LMDB_MO := $(LMDB_M:.c=.o)
 ARGON2_O := $(call dep_objects,argon2,$(ARGON2_C))
@@ -156,6 +160,9 @@ ifneq ($(WOLF_SP),)
 $(WOLF_SP): $(DEPS_SRC)/wolfssl/wolfcrypt/src/sp_x86_64_asm.S $(DEPS_DIR)/wolfssl/vzeroupper.awk ; @mkdir -p $(@D) && awk -f $(DEPS_DIR)/wolfssl/vzeroupper.awk $< >$@.tmp && mv $@.tmp $@
 $(WOLF_SP_O): $(WOLF_SP) $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))
 endif
+$(WOLF_TLS13): $(DEPS_SRC)/wolfssl/src/tls13.c $(DEPS_DIR)/wolfssl/tls13.awk
+	@mkdir -p $(@D) && awk -f $(DEPS_DIR)/wolfssl/tls13.awk $< >$@.tmp && mv $@.tmp $@
+$(WOLF_TLS13_O): $(WOLF_TLS13) $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))
 $(LMDB_M): $(DEPS_SRC)/lmdb/libraries/liblmdb/mdb.c $(DEPS_DIR)/lmdb/mdb.awk
 	@mkdir -p $(@D) && awk -f $(DEPS_DIR)/lmdb/mdb.awk $< >$@.tmp && mv $@.tmp $@
 $(LMDB_MO): $(LMDB_M) $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D) $(FOR_LTO))
@@ -177,7 +184,7 @@ endef
 $(eval $(call lib,uv,$(UV_O)))
 $(eval $(call lib,llhttp,$(LLHTTP_O)))
 $(eval $(call lib,nghttp2,$(NGHTTP2_O)))
-$(eval $(call lib,wolfssl,$(WOLF_O) $(WOLF_SP_O)))
+$(eval $(call lib,wolfssl,$(WOLF_O) $(WOLF_TLS13_O) $(WOLF_SP_O)))
 $(eval $(call lib,argon2,$(ARGON2_O)))
 $(eval $(call lib,lmdb,$(LMDB_O) $(LMDB_MO)))
 $(eval $(call lib,simdjson,$(SIMDJSON_O)))

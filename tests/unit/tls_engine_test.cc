@@ -444,6 +444,24 @@ TEST_CASE("A client comes back with a ticket", "[tls]") {
     }
 }
 
+TEST_CASE("A client comes back as often as it likes, each time with its newest ticket", "[tls]") {
+    const Context theirs = server_context("http/1.1");
+    ForeignOptions options{.is_client = true, .version = WOLFSSL_TLSV1_3, .alpn = "http/1.1"};
+    for (int i = 0; i < 600; ++i) {
+        OurEnd server(theirs);
+        ForeignEnd client(options);
+        exchange(client, server);
+        client.say("here");
+        exchange(client, server);
+        REQUIRE(server.failure() == "");
+        REQUIRE(server.heard == "here");
+        REQUIRE(server.engine.was_resumed() == (i > 0));
+        if (options.session != nullptr) wolfSSL_SESSION_free(options.session);
+        options.session = wolfSSL_get1_session(client.ssl);
+    }
+    wolfSSL_SESSION_free(options.session);
+}
+
 TEST_CASE("A client shows its certificate to those who ask", "[tls]") {
     const Identity identity = issue_client(authority(), "gateway");
     auto with = Context::client({.ca_pem = authority().certificate_pem,

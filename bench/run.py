@@ -409,7 +409,7 @@ def measure(setup, parts):
         Priority.choose(name in OF_LATENCY)
         try:
             found = PARTS[name](setup)
-        except (RuntimeError, subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
+        except (RuntimeError, subprocess.SubprocessError, OSError, LookupError, ValueError, UnboundLocalError) as error:
             print(f"  {name} failed: {type(error).__name__}: {error}", file=sys.stderr)
             failed.append(name)
             continue

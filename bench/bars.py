@@ -82,7 +82,7 @@ def bars(setup):
     return [
         Bar("B1", "CPU per knock, saturated, plain / floor", "saturated", 1.15, against_floor("plain cpu")),
         Bar("B2", "the same, TLS front / floor", "saturated", 1.0, against_floor("tls cpu")),
-        Bar("B3", "knocks/s on one core, plain / floor", "saturated", 0.9, against_floor("plain per core", 0), True),
+        Bar("B3", "knocks/s that one core could do (1 s / B1's CPU), plain / floor", "saturated", 0.9, against_floor("plain per core", 0), True),
         Bar("B3", "the same, TLS", "saturated", 0.9, against_floor("tls per core", 0), True),
         Bar("–", "what a core of the mock takes / of the gateway does", "saturated", 3.0, mock_beside_gateway, True),
         Bar("B4", "knock p50 at 1,000/s above the direct path's, split / floor", "latency", 1.15, added("split")),
@@ -120,6 +120,9 @@ def bars(setup):
         Bar("B17", "CPU per knock, one worker to two", "workers", 1.1, change("1 cpu", "2 cpu")),
         Bar("–", "knocks that two cores could do / one", "workers", 1.8, scaling, True),
         Bar("–", "waits for a lock per knock, two workers", "workers", 0.01, plainly("lock waits", 1, 4)),
+        Bar("–", "handshakes that failed, full and resumed", "handshake", 0, worst("knuckle errors")),
+        *(Bar("–", f"lost, doubled, errors, unanswered in `{part}`", part, 0, worst(*(f"knuckle {what}" for what in ("lost", "doubled", "errors", "unanswered"))))
+          for part in ("saturated", "latency", "connections", "tokens", "workers")),
     ]
 
 

@@ -19,7 +19,9 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <vector>
 
 #include <lmdb.h>
@@ -162,8 +164,7 @@ public:
 private:
     void dial(uint16_t port) {
         apns_ = Link::connect(port, &apns_tls_);
-        while (apns_.handshake() == Step::again) {
-        }
+        while (apns_.handshake() == Step::again) ::usleep(100);
         nghttp2_session_callbacks* callbacks = nullptr;
         nghttp2_session_callbacks_new(&callbacks);
         nghttp2_session_callbacks_set_on_header_callback(
@@ -439,6 +440,10 @@ int main(int argc, char** argv) {
                 .fill(tokens, arguments.count("--devices", tokens));
             return 0;
         }
+        rlimit files{};
+        ::getrlimit(RLIMIT_NOFILE, &files);
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
         const auto floor = std::make_unique<Floor>(arguments);
         floor->run();
     } catch (const std::exception& error) {

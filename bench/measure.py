@@ -7,6 +7,7 @@ import datetime, json, os, re, shutil, signal, socket, statistics, subprocess, t
 MILLION = 1_000_000
 QUIET_CORES = 0.06   # what others may use of the machine while a window is measured
 TRIES = 3
+CERTIFICATE_DAYS = 30
 
 
 class Patience:
@@ -61,7 +62,7 @@ class Setup:
     def make_certificates(self):
         folder = self.work + "/tls"
         self.ca, self.cert, self.key, self.p8 = (folder + "/" + n for n in ("ca.pem", "cert.pem", "key.pem", "apns.p8"))
-        if os.path.exists(self.p8):
+        if os.path.exists(self.p8) and time.time() - os.path.getmtime(self.p8) < CERTIFICATE_DAYS / 2 * 86_400:
             return
         os.makedirs(folder, exist_ok=True)
         names = "subjectAltName=DNS:localhost,DNS:api.push.apple.com,DNS:api.sandbox.push.apple.com,IP:127.0.0.1"
@@ -69,10 +70,10 @@ class Setup:
             file.write(names)
         ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
         for command in (
-                ["req", "-x509", *ec, "-days", "30", "-subj", "/CN=benchmark", "-keyout", folder + "/ca.key", "-out", self.ca],
+                ["req", "-x509", *ec, "-days", str(CERTIFICATE_DAYS), "-subj", "/CN=benchmark", "-keyout", folder + "/ca.key", "-out", self.ca],
                 ["req", *ec, "-subj", "/CN=localhost", "-keyout", self.key, "-out", folder + "/csr"],
                 ["x509", "-req", "-in", folder + "/csr", "-CA", self.ca, "-CAkey", folder + "/ca.key", "-CAcreateserial",
-                 "-days", "30", "-extfile", folder + "/names", "-out", self.cert],
+                 "-days", str(CERTIFICATE_DAYS), "-extfile", folder + "/names", "-out", self.cert],
                 ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.p8]):
             subprocess.run(["openssl", *command], check=True, capture_output=True)
 
@@ -323,27 +324,24 @@ def window(command, watched, core=1, at_end=None):
 
 
 def window_once(command, watched, core, at_end=None):
-    pinned = [*Priority.words, "taskset", "-c", str(core), *command]
-    load = subprocess.Popen(pinned, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    itself = Process.__new__(Process)
-    itself.pid = load.pid
-    others = {f"pid {p.pid}": p for p in running if p not in watched.values()}  # a mock, say: ours, too
-    everyone = {**watched, **others, "load": itself}
+    load = Process(command, core)
+    # All of ours, a mock that nobody asks about too: what the machine used beyond them, others did.
+    ours = {**watched, **{f"pid {p.pid}": p for p in running if p not in watched.values()}, "load": load}
     marks, found, extra = [], None, None
-    for line in load.stdout:
+    for line in load.process.stdout:
         if line.startswith(("MARK", "END")):
-            marks.append((time.time(), busy_s(), {name: (p.cpu_ns(), p.wakeups()) for name, p in everyone.items()}))
+            marks.append((time.time(), busy_s(), {name: (p.cpu_ns(), p.wakeups()) for name, p in ours.items()}))
             if line.startswith("END") and at_end:
                 extra = at_end()
         elif line.startswith("{"):
             found = json.loads(line)
-    error = load.stderr.read().strip()
-    load.wait()
+    error = load.last_words()
+    load.stop()
     if found is None or len(marks) != 2:
-        raise RuntimeError(error or "the load ended without a result")
-    found["extra"] = extra
+        raise RuntimeError(f"the load ended without a result: {error}")
     (begin, busy_before, before), (end, busy_after, after) = marks
-    mine = sum(after[name][0] - before[name][0] for name in everyone) / 1e9
+    found["extra"], found["ended"] = extra, end
+    mine = sum(after[name][0] - before[name][0] for name in ours) / 1e9
     found["foreign"] = round(max(0, busy_after - busy_before - mine) / max(0.001, end - begin), 3)
     knocks = max(1, found["measured"])
     for name in (*watched, "load"):

@@ -10,7 +10,7 @@ import argparse, atexit, json, os, re, signal, subprocess, sys, time
 
 from bars import micro_table, peer_table, table
 from callgrind import Callgrind, callgrind
-from measure import Candidate, Priority, Process, Series, Setup, alternate, evict, mock, spread, stop_all, wait_for_quiet, window
+from measure import Candidate, Priority, Process, Series, Setup, alternate, evict, mock, spread, stop_all, wait_for_quiet, window, window_once
 from peers import GATEWAYS, PEERS, installed
 from plots import plot_all
 
@@ -329,8 +329,8 @@ def part_start(setup):
     for _ in range(setup.rounds):
         evict(setup.store("knuckle", setup.tokens) + "/data.mdb")
         candidate = Candidate(setup, "knuckle")
-        window_free(candidate.load("--connections", 1, "--knocks", 1, "--warm", 0))
-        found.add("first answer", time.time() - candidate.began)
+        first = window_once(candidate.load("--connections", 1, "--knocks", 1, "--warm", 0), {}, core=1)
+        found.add("first answer", first["ended"] - candidate.began)
         faults = candidate.server.major_faults()
         one = window(candidate.load("--rate", 1_000, "--connections", 32, "--seconds", setup.seconds, "--warm", 0), {"gw": candidate.server})
         found.add("faults", candidate.server.major_faults() - faults)
@@ -349,7 +349,7 @@ def part_handshake(setup):
             one = window(candidate.load("--connections", 1, "--per-knock", "--seconds", setup.seconds, *more), {"gw": candidate.server})
             found.add(f"{kind} {name} cpu", one["cpu_gw"])
             found.add(f"{kind} {name} resumed", one["resumed"])
-            found.add("errors", one["errors"])
+            found.add(f"{kind} errors", one["errors"])
         candidate.stop()
     return found
 
@@ -376,7 +376,7 @@ def part_workers(setup):
         window_free(candidate.load("--connections", 64, "--knocks", knocks, "--warm", 0))
         candidate.stop()
         waits.append(calls_in(out).get("futex", 0))
-    found.add("lock waits", (waits[1] - waits[0]) / (many - few))
+    found.add("lock waits", max(0, waits[1] - waits[0]) / (many - few))
     return found
 
 
@@ -469,9 +469,10 @@ def main():
     head += [f"Not at real-time priority: {', '.join(usual)}. A p99 of these may be the machine's."] if usual else []
     head += [f"Failed: {', '.join(failed)}."] if failed else []
     head += [f"From another day: {', '.join(older)}."] if older else []
-    said = hand_written(results + ".md")
-    with open(results + ".md", "w") as file:
-        file.write("\n".join(head + [""] + lines + [""] + plot_all(setup, found, results) + tables(found)) + "\n" + said)
+    text = "\n".join(head + [""] + lines + [""] + plot_all(setup, found, results) + tables(found)) + "\n" + hand_written(results + ".md")
+    with open(results + ".new", "w") as file:
+        file.write(text)
+    os.replace(results + ".new", results + ".md")
     print(f"  {results}.md", file=sys.stderr)
     sys.exit(1 if failed else 0)
 

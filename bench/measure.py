@@ -202,15 +202,18 @@ class Process:
                 pass
         return {"own": own, "rss": rss}
 
-    def stop(self):
-        if self not in running:
-            return ""
-        running.remove(self)
+    def ask_to_end(self):
         for pid in reversed(self.family()):
             try:
                 os.kill(pid, signal.SIGTERM)
             except OSError:
                 pass
+
+    def stop(self):
+        if self not in running:
+            return ""
+        running.remove(self)
+        self.ask_to_end()
         try:
             return self.process.communicate(timeout=15)[0]
         except subprocess.TimeoutExpired:
@@ -219,6 +222,8 @@ class Process:
 
 
 def stop_all():
+    for process in list(running):
+        process.ask_to_end()  # one of them may keep another from running, and so from ending
     for process in list(running):
         process.stop()
 

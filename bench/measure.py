@@ -38,7 +38,7 @@ class Setup:
         self.build = os.path.abspath(build)
         self.programs = self.build + "/release/bench/"
         self.work = self.build + "/bench"
-        self.found = self.work + "/found"
+        self.found = self.work + ("/found-quick" if quick else "/found")
         self.arrivals = f"/dev/shm/knuckle-bench-{os.getpid()}"
         self.rounds = 1 if quick else 5
         self.seconds = 0.8 if quick else 1.5

@@ -190,33 +190,37 @@ def note_losses(found, kind, one):
 
 def part_latency(setup):
     """Latency of the push itself, from the moment the knock was due, by rate; on two cores and on one; and of
-    a push straight to the mock."""
+    a push straight to the mock. All that are compared are up at once and take turns of a few seconds, so
+    that a busy minute of the machine is everybody's."""
     found = Series()
     for front, tls in FRONTS.items():
-        kinds = BOTH + anchors(setup, "haproxy") + ([] if tls else ["direct"])
-        for kind in alternate(setup.rounds, kinds):
-            for place, core in (("split", 0), ("one core", 1)):
-                only_usual = tls or kind not in BOTH or place == "one core"
+        for place, core in (("split", 0), ("one core", 1)):
+            candidates = {kind: start(setup, kind, tls, core=core) for kind in BOTH + anchors(setup, "haproxy")}
+            for kind in BOTH:
+                window_free(candidates[kind].load("--connections", 64, "--warm", setup.warm, "--seconds", 0.1))
+            apns = mock(setup)
+            kinds = [*candidates, *([] if tls else ["direct"])]
+            for turn, kind in enumerate(alternate(setup.rounds * (1 if tls else 2), kinds)):
                 if kind == "direct":
-                    apns = mock(setup)
-                    one = window(direct(setup, apns, "--rate", 1_000, "--seconds", setup.seconds), {}, core)
+                    one = window(direct(setup, apns, "--rate", 1_000, "--seconds", setup.seconds), {"mock": apns}, core)
                     note_latency(found, f"direct {place} 1000", one)
-                    apns.stop()
                     continue
-                candidate = start(setup, kind, tls, core=core)
-                if kind in BOTH:
-                    window_free(candidate.load("--connections", 64, "--warm", setup.warm, "--seconds", 0.1))
+                only_usual = tls or kind not in BOTH or place == "one core" or turn >= setup.rounds * len(kinds)
                 for rate in [1_000] if only_usual else setup.rates:
-                    one = window(candidate.load("--rate", rate, "--connections", 32 if rate < 10_000 else 256, "--seconds", setup.seconds),
-                                 {"gw": candidate.server, "mock": candidate.apns})
-                    name = f"{kind} {front} {place} {rate}"
-                    note_latency(found, name, one)
-                    found.add(f"{name} rate", one["rate"])
-                    found.add(f"{name} cpu", one["cpu_gw"])
-                    found.add(f"{name} wakeups", one["wakeups_gw"])
-                    note_losses(found, kind, one)
-                candidate.stop()
+                    measure_latency(setup, found, candidates[kind], kind, f"{kind} {front} {place} {rate}", rate)
+            for process in (*candidates.values(), apns):
+                process.stop()
     return found
+
+
+def measure_latency(setup, found, candidate, kind, name, rate):
+    one = window(candidate.load("--rate", rate, "--connections", 32 if rate < 10_000 else 256, "--seconds", setup.seconds),
+                 {"gw": candidate.server, "mock": candidate.apns})
+    note_latency(found, name, one)
+    found.add(f"{name} rate", one["rate"])
+    found.add(f"{name} cpu", one["cpu_gw"])
+    found.add(f"{name} wakeups", one["wakeups_gw"])
+    note_losses(found, kind, one)
 
 
 def note_latency(found, name, one):

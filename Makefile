@@ -199,7 +199,7 @@ $(B)/$(1)/$(p): $(call objects,$(1),tests/mock/$(p)_main.cc) $(call archives,$(1
 )
 $(foreach b,$(BENCH_MAIN:bench/%.cc=%),
 $(B)/$(1)/bench/$(patsubst %_main,%,$(b)): $(B)/$(1)/.product_flags $(call objects,$(1),bench/$(b).cc) $(call archives,$(1),bench support mock $(LINKED)) $(DEPS_LIBS) $(HDR_A)
-	$$(call say,LD) mkdir -p $$(@D) && $(call link,$(1),$(if $(filter floor_main,$(b)),$(PRODUCT_FLAGS_$(1)))) $$(filter %.o %.a,$$^) -lssl -lcrypto -o $$@.new && mv $$@.new $$@
+	$$(call say,LD) mkdir -p $$(@D) && $(call link,$(1),$(if $(filter floor_main micro_main,$(b)),$(PRODUCT_FLAGS_$(1)))) $$(filter %.o %.a,$$^) -lssl -lcrypto -o $$@.new && mv $$@.new $$@
 )
 $(foreach m,$(TESTED),
 $(B)/$(1)/unit/$(m): $(call objects,$(1),$(UNIT_$(m))) $(CATCH2_A) $(call archives,$(1),$(call KIT,$(m)) $(call with_uses,$(m))) $(call libs_of,$(call with_uses,$(m))) $(B)/.members/unit_$(m)

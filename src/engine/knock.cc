@@ -112,19 +112,17 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
         return refuse(KnockResult::unknown_token, api::token_not_found());
     }
 
+    conns_.prepare_knock_reply(origin, request);
     const push::Style style = style_of(request.urgency, app_options);
     if (style == push::Style::nothing || app_options.lane == kNoLane) {
         core_.counters.count(KnockResult::no_device);
-        conns_.prepare_knock_reply(origin, request);
         return conns_.answer_knock(origin, now);
     }
 
+    snapshot.prefetch_targets(owner.account);
     const KnockPass pass =
         core_.limits.check_knock(app, style, request.token, owner.account, now.instant);
-    if (pass.pass == Pass::refused) {
-        conns_.prepare_knock_reply(origin, request);
-        return coalesce(origin, now);
-    }
+    if (pass.pass == Pass::refused) return coalesce(origin, now);
 
     const auto overloaded = [&] { refuse(KnockResult::overloaded, too_many_pushes()); };
     if (pass.pass == Pass::deferred && !may_defer()) return overloaded();
@@ -135,9 +133,6 @@ void Knocks::start(const api::Knock& request, size_t app, Origin origin, Now now
                       api::malformed(413, "The data is too large for a push."));
     push::Payload* const payload = core_.dispatcher.make_payload(style, request.token, extra);
     if (payload == nullptr) return overloaded();
-    // The answer is written while memory brings what the search for targets will read.
-    snapshot.prefetch_targets(owner.account);
-    conns_.prepare_knock_reply(origin, request);
     Knock* const knock = knocks_.take();
     if (knock == nullptr) {
         core_.dispatcher.drop_payload(*payload);

@@ -109,10 +109,10 @@ WOLF_SP := $(DEPS_OBJ)/wolfssl/sp_x86_64_asm.S
 WOLF_D += -DWOLFSSL_X86_64_BUILD -DHAVE_AESGCM -maes -mpclmul
 endif
 
-# So does tls13.c, see tls13.awk.
+# tls13.c goes through a filter first, see tls13.awk.
 WOLF_TLS13 := $(DEPS_OBJ)/wolfssl/tls13.c
 
-# And mdb.c, see mdb.awk.
+# mdb.c goes through a filter first, see mdb.awk.
 LMDB_C := libraries/liblmdb/midl.c
 LMDB_M := $(DEPS_OBJ)/lmdb/mdb.c
 LMDB_D := -DMDB_USE_ROBUST=1 -I$(DEPS_SRC)/lmdb/libraries/liblmdb
@@ -149,6 +149,9 @@ define DEP_CXX
 $(if $(V),,@echo "  DEP $(@:$(DEPS_OBJ)/%.o=%)";) mkdir -p $(@D) && $(CXX) $(DEPS_CXXFLAGS) $(1) -c $< -o $@
 endef
 
+# A pinned source, changed by the script behind it.
+FILTER = @mkdir -p $(@D) && awk -f $(word 2,$^) $< >$@.tmp && mv $@.tmp $@
+
 $(UV_O):      $(DEPS_OBJ)/libuv/%.o:   $(DEPS_SRC)/libuv/%   $(DEPS_FLAGS) ; $(call DEP_C,$(UV_D) $(FOR_LTO))
 $(LLHTTP_O):  $(DEPS_OBJ)/llhttp/%.o:  $(DEPS_SRC)/llhttp/%  $(DEPS_FLAGS) ; $(call DEP_C,-O3 -I$(LLHTTP_INC) $(FOR_LTO))
 $(NGHTTP2_O): $(DEPS_OBJ)/nghttp2/%.o: $(DEPS_SRC)/nghttp2/% $(DEPS_FLAGS) $(DEPS_OBJ)/nghttp2/includes/nghttp2/nghttp2ver.h ; $(call DEP_C,$(NGHTTP2_D) $(FOR_LTO))
@@ -157,14 +160,12 @@ $(LMDB_O):    $(DEPS_OBJ)/lmdb/%.o:    $(DEPS_SRC)/lmdb/%    $(DEPS_FLAGS) ; $(c
 $(ARGON2_O):  $(DEPS_OBJ)/argon2/%.o:  $(DEPS_SRC)/argon2/%  $(DEPS_FLAGS) ; $(call DEP_C,-O3 $(ARGON2_D))
 $(HDR_O): $(DEPS_SRC)/hdrhistogram/src/hdr_histogram.c $(DEPS_FLAGS) | $(FETCHED_BENCH) ; $(call DEP_C,-I$(DEPS_SRC)/hdrhistogram/include)
 ifneq ($(WOLF_SP),)
-$(WOLF_SP): $(DEPS_SRC)/wolfssl/wolfcrypt/src/sp_x86_64_asm.S $(DEPS_DIR)/wolfssl/vzeroupper.awk ; @mkdir -p $(@D) && awk -f $(DEPS_DIR)/wolfssl/vzeroupper.awk $< >$@.tmp && mv $@.tmp $@
+$(WOLF_SP): $(DEPS_SRC)/wolfssl/wolfcrypt/src/sp_x86_64_asm.S $(DEPS_DIR)/wolfssl/vzeroupper.awk ; $(FILTER)
 $(WOLF_SP_O): $(WOLF_SP) $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))
 endif
-$(WOLF_TLS13): $(DEPS_SRC)/wolfssl/src/tls13.c $(DEPS_DIR)/wolfssl/tls13.awk
-	@mkdir -p $(@D) && awk -f $(DEPS_DIR)/wolfssl/tls13.awk $< >$@.tmp && mv $@.tmp $@
+$(WOLF_TLS13): $(DEPS_SRC)/wolfssl/src/tls13.c $(DEPS_DIR)/wolfssl/tls13.awk ; $(FILTER)
 $(WOLF_TLS13_O): $(WOLF_TLS13) $(DEPS_FLAGS) $(DEPS_DIR)/wolfssl/user_settings.h ; $(call DEP_C,$(WOLF_D))
-$(LMDB_M): $(DEPS_SRC)/lmdb/libraries/liblmdb/mdb.c $(DEPS_DIR)/lmdb/mdb.awk
-	@mkdir -p $(@D) && awk -f $(DEPS_DIR)/lmdb/mdb.awk $< >$@.tmp && mv $@.tmp $@
+$(LMDB_M): $(DEPS_SRC)/lmdb/libraries/liblmdb/mdb.c $(DEPS_DIR)/lmdb/mdb.awk ; $(FILTER)
 $(LMDB_MO): $(LMDB_M) $(DEPS_FLAGS) ; $(call DEP_C,$(LMDB_D) $(FOR_LTO))
 
 $(DEPS_OBJ)/nghttp2/includes/nghttp2/nghttp2ver.h: $(DEPS_SRC)/nghttp2/lib/includes/nghttp2/nghttp2ver.h.in

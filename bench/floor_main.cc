@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The floor: the least a program must do to perform a knock, to measure the gateway against. One
+// The floor: what a plain program does to perform a knock, to measure the gateway against. One
 // libuv loop; a request is looked at just as far as its token; LMDB get; one nghttp2 stream on one
 // TLS connection; the answer when APNs answered. It reconnects nothing, limits nothing and believes
 // everything, so it is a probe and no gateway. It uses the gateway's pinned libraries but for TLS,
@@ -19,7 +19,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <vector>
@@ -440,10 +439,7 @@ int main(int argc, char** argv) {
                 .fill(tokens, arguments.count("--devices", tokens));
             return 0;
         }
-        rlimit files{};
-        ::getrlimit(RLIMIT_NOFILE, &files);
-        files.rlim_cur = files.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &files);
+        take_all_descriptors();
         const auto floor = std::make_unique<Floor>(arguments);
         floor->run();
     } catch (const std::exception& error) {

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdexcept>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -182,6 +183,13 @@ int listen_on(uint16_t port, bool is_shared) {
         throw std::runtime_error(std::string("listen: ") + std::strerror(errno));
     }
     return fd;
+}
+
+void take_all_descriptors() {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 }  // namespace knuckle::bench

@@ -85,4 +85,7 @@ private:
 
 [[nodiscard]] int listen_on(uint16_t port, bool is_shared = false);
 
+// As many connections at once as the system lets this process have.
+void take_all_descriptors();
+
 }  // namespace knuckle::bench

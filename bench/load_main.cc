@@ -27,7 +27,6 @@
 #include <string>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <vector>
 
@@ -473,10 +472,7 @@ private:
 
 int main(int argc, char** argv) {
     ::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &files);
+    take_all_descriptors();
     try {
         const Arguments arguments(argc, argv);
         const Plan plan(arguments);

@@ -18,8 +18,8 @@ class Patience:
 
 class Priority:
     """What a command begins with. Where latency is measured everything that takes part runs at real-time
-    priority, if the system lets us: a thread of the kernel's that has four milliseconds of work ten times a
-    second would be all that a p99 shows."""
+    priority, if the system lets us: another program's thread, or the kernel's, that has some milliseconds of
+    work a few times a second would be all that a p99 shows."""
     REALTIME = ["chrt", "-f", "1"]
     words = []
 

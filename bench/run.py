@@ -308,7 +308,7 @@ def silence(setup, found):
     the waiting knocks'."""
     candidate = Candidate(setup, "knuckle", tokens=40_000, mock_more=["--stall-for", "3"])
     load = Process(candidate.load("--rate", 1_000, "--constant", "--connections", 3_500, "--warm", 8, "--seconds", 5), 1)
-    before = peak = 0
+    one, before, peak = None, 0, 0
     for line in load.process.stdout:
         if line.startswith("MARK"):
             before = candidate.server.memory_kib()["own"]
@@ -319,6 +319,8 @@ def silence(setup, found):
                 peak = max(peak, candidate.server.memory_kib()["own"])
         elif line.startswith("{"):
             one = json.loads(line)
+    if one is None:
+        raise RuntimeError(f"the load ended without a result: {load.last_words()}")
     load.stop()
     candidate.stop()
     for name in ("lost", "doubled", "errors"):
@@ -413,13 +415,13 @@ def measure(setup, parts):
         Priority.choose(name in OF_LATENCY)
         try:
             found = PARTS[name](setup)
-        except (RuntimeError, subprocess.SubprocessError, OSError, LookupError, ValueError, UnboundLocalError) as error:
+        except (RuntimeError, subprocess.SubprocessError, OSError, LookupError, ValueError) as error:
             print(f"  {name} failed: {type(error).__name__}: {error}", file=sys.stderr)
             failed.append(name)
             continue
         finally:
             stop_all()
-        found["quick"], found["day"], found["realtime"] = setup.quick, setup.day, bool(Priority.words)
+        found["day"], found["realtime"] = setup.day, bool(Priority.words)
         with open(f"{setup.found}/{name}.json", "w") as file:
             json.dump(found, file)
         print(f"  {name}: {time.time() - begin:.0f} s", file=sys.stderr)
@@ -434,9 +436,7 @@ def collect(setup, failed):
         if name in failed or not os.path.exists(path):
             continue
         with open(path) as file:
-            part = json.load(file)
-        if part.get("quick") == setup.quick:
-            found[name] = part
+            found[name] = json.load(file)
     return found
 
 
